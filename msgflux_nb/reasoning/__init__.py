@@ -1,1 +1,1 @@
-"""Several calls of a model for one answer."""
+"""Plans and tools: several calls of a model for one answer."""

@@ -1,4 +1,4 @@
-"""The tool by which a model answers, where it has to call one in each turn."""
+"""The tool by which a model gives its answer if it has to call a tool in every turn."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["AnswerTool"]
 
 
 class AnswerTool:
-    """One more tool, whose argument is the answer.
+    """A tool whose argument is the answer.
 
     Args:
         answer: the type of the answer.
-        description: what the model is told about the tool.
+        description: the tool's description for the model.
 
     Attributes:
-        name: of the tool.
-        schema: what the model is sent.
+        name: the tool's name.
+        schema: the tool's schema, as sent to the model.
         taken: whether the model has answered.
-        answer: what it answered.
-        refused: why the last call of the tool was not taken as the answer.
+        answer: the answer.
+        refused: why the last call of the tool was not accepted as the answer.
     """
 
     name = "final_answer"
@@ -42,7 +42,7 @@ class AnswerTool:
         self.refused: BaseException = ToolCallError("")
 
     def takes(self, response: Answer) -> bool:
-        """Whether a turn is the answer; one next to other calls was given before their results were seen."""
+        """Whether a turn is the answer; an answer next to other calls is refused, since their results were not seen."""
         calls = [] if response.aggregator is None else response.aggregator.get_calls()
         if self.name not in [call.name for call in calls]:
             return False

@@ -1,4 +1,4 @@
-"""What a caller of a driver passes, checked before anything is asked."""
+"""Checks the arguments of drivers before the model is asked."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def check_model(model: Any) -> None:
     """Refuse what is not a model, such as its name.
 
     Raises:
-        TypeError: it says what came.
+        TypeError: ``model`` is not a model; the message names its type.
     """
     if not hasattr(model, "acall") or isinstance(model, type):
         raise TypeError(f'model: expected mf.Model.chat_completion("provider/model"), got {type(model).__name__}')
@@ -27,17 +27,17 @@ def check_task(task: Any) -> None:
     """Refuse a task that is neither a text nor a list of messages.
 
     Raises:
-        BadRequestError: it says what came.
+        BadRequestError: ``task`` is neither; the message says what came.
     """
-    if not isinstance(task, Iterator):  # which can be read once only, by the call
+    if not isinstance(task, Iterator):  # an iterator can be read only once, by the call
         check_messages(task)
 
 
 def check_count(**given: Any) -> None:
-    """Refuse what is not a whole number of at least 1.
+    """Refuse arguments that are not a whole number of at least 1.
 
     Raises:
-        ValueError: it names the argument.
+        ValueError: an argument is not; the message names it.
     """
     for name, number in given.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
@@ -45,10 +45,10 @@ def check_count(**given: Any) -> None:
 
 
 def prompts_of(prompts: Any) -> Prompts:
-    """Return the texts to send; the usual ones for None.
+    """Return the given prompts, or the default ones for None.
 
     Raises:
-        TypeError: they are something else than ``mf.plan.Prompts``.
+        TypeError: ``prompts`` is neither ``mf.plan.Prompts`` nor None.
     """
     if prompts is not None and not isinstance(prompts, Prompts):
         raise TypeError(f'prompts: expected mf.plan.Prompts(propose="...") or None, got {type(prompts).__name__}')
@@ -56,10 +56,10 @@ def prompts_of(prompts: Any) -> Prompts:
 
 
 def check_functions(**given: Any) -> None:
-    """Refuse what is neither a function nor None.
+    """Refuse arguments that are neither a function nor None.
 
     Raises:
-        TypeError: it names the argument.
+        TypeError: an argument is neither; the message names it.
     """
     for name, function in given.items():
         if function is not None and not callable(function):
@@ -67,15 +67,15 @@ def check_functions(**given: Any) -> None:
 
 
 def check_answer(answer: Any) -> None:
-    """Refuse anything but a type, such as ``3`` or an instance instead of its class.
+    """Refuse an ``answer`` that is not a type, such as ``3`` or an instance.
 
     Raises:
-        TypeError: it says what came.
+        TypeError: ``answer`` is not a type; the message shows it.
     """
     try:
         msgspec.convert(None, answer)
     except msgspec.ValidationError:
         return
     except TypeError:
-        if not isinstance(answer, type):  # a class that msgspec does not know is compared by isinstance
+        if not isinstance(answer, type):  # a class that msgspec does not support is checked by isinstance
             raise TypeError(f"answer: expected a type, such as int or a Struct, got {answer!r}") from None

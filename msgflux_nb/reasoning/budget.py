@@ -1,4 +1,4 @@
-"""``Budget``: what a plan may spend, and what it has spent so far."""
+"""``Budget``: the limits of a plan, and what it has spent so far."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ __all__ = ["Budget", "Limits"]
 class Limits(TypedDict, total=False):
     """The limits of a plan, as keywords; None or absent means no limit.
 
-    ``max_calls`` counts calls of the model, ``max_tokens`` all tokens billed, ``max_cost`` US dollars, ``max_seconds``
+    ``max_calls`` limits calls of the model, ``max_tokens`` all billed tokens, ``max_cost`` US dollars, ``max_seconds``
     the time since the start.
     """
 
@@ -27,11 +27,11 @@ class Budget:
 
     Args:
         limits: see :class:`Limits`.
-        reserved: calls held back for the closing one, so that ``max_calls`` is kept with it.
+        reserved: calls held back for the closing call, so that ``max_calls`` includes it.
         now: the clock, in seconds.
 
     Raises:
-        TypeError: a limit has another name.
+        TypeError: a limit has an unknown name.
         ValueError: a limit is not a number above 0.
 
     Example:
@@ -66,28 +66,28 @@ class Budget:
 
     @property
     def limits(self) -> dict[str, Any]:
-        """The limits that are set, by name."""
+        """The limits that were set, by name."""
         return dict(self._limits)
 
     def seconds_left(self) -> float | None:
-        """Return the seconds until ``max_seconds``, at least 0; None without it, and for the closing call."""
+        """Return the seconds until ``max_seconds``, at least 0; None without that limit, and for the closing call."""
         if self._closing or "max_seconds" not in self._limits:
             return None
         return max(0.0, float(self._limits["max_seconds"]) - self.seconds)
 
     def began_before(self, seconds: float) -> None:
-        """Count seconds that were spent before this start."""
+        """Count seconds that an earlier part of the plan took."""
         self._began -= seconds
 
     def close(self) -> None:
-        """Let one more call through, whatever is reached: the closing one."""
+        """Allow one more call, the closing one, whatever limit is reached."""
         self._closing = True
 
     def took(self, tokens: int | None, cost: float | None) -> None:
         """Count a call.
 
         Raises:
-            ValueError: a limit cannot be kept, because the provider does not say what it counts.
+            ValueError: a limit cannot be kept, because the provider does not report what it limits.
         """
         self.calls += 1
         self.tokens += tokens or 0
@@ -101,7 +101,7 @@ class Budget:
                 raise ValueError(f"{name} cannot be kept: {what} is not known. Use max_calls or max_seconds.")
 
     def reached(self) -> str | None:
-        """Return the name of a limit that is reached, or None."""
+        """Return the name of a reached limit, or None."""
         spent = {
             "max_calls": self.calls + self._reserved,
             "max_tokens": self.tokens,
@@ -111,10 +111,10 @@ class Budget:
         return next((name for name, limit in self._limits.items() if spent[name] >= limit), None)
 
     def admits(self, in_flight: int) -> bool:
-        """Return whether another call may start while the others are in flight.
+        """Return whether another call may start while others are in flight.
 
-        A call's tokens and cost are known when it ends. So calls run at once only as far as they fit if each takes as
-        much as the largest so far; the first one runs alone.
+        A call's tokens and cost are known only at its end. So as many calls run at once as fit if each takes as much as
+        the largest so far; the first one runs alone.
         """
         if self._closing:
             return True
@@ -132,7 +132,7 @@ class Budget:
         return True
 
     def took_response(self, response: Any) -> None:
-        """Count the call that gave a response."""
+        """Count the call that returned a response."""
         metadata = response.metadata
         usage = metadata.usage
         tokens = None
@@ -140,5 +140,5 @@ class Budget:
             tokens = usage.total_tokens
             if tokens is None and usage.prompt_tokens is not None and usage.completion_tokens is not None:
                 tokens = usage.prompt_tokens + usage.completion_tokens
-        # A replay costs nothing, but a plan has to stop where it did.
+        # A replay costs nothing, but the plan has to stop where the recorded one did.
         self.took(tokens, metadata.cost if getattr(metadata, "replayed", None) is None else metadata.recorded_cost)

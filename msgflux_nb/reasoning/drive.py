@@ -1,4 +1,4 @@
-"""Run a plan's jobs, one after the other or side by side; a plan itself only says what it needs next."""
+"""Runs the jobs of a plan, one after another or concurrently; a plan only says which jobs it needs next."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .log import Log, opened
 from .plan_events import Asking
 from .trace import Asked
 
-__all__ = ["Done", "Plan", "PlanJob", "adrive", "drive"]
+__all__ = ["JobResult", "Plan", "PlanJob", "adrive", "drive"]
 
 CUT = "cut: max_seconds was reached"
 
@@ -22,17 +22,17 @@ UNREADABLE = (IncompleteOutputError, ValidationFailedError)
 
 
 class PlanJob(NamedTuple):
-    """A call to make: of a model where there is one, else of a function.
+    """One call of a model or of a function.
 
     Attributes:
-        purpose: what it is for.
-        argument: messages for the model, or what the function is called with.
-        model: what to ask; None for a function.
+        purpose: what the call is for, as in :class:`Asked`.
+        argument: the messages for the model, or the argument of the function.
+        model: the model; None for a function.
         schema: the type of the model's answer; None for text.
         function: called with ``argument`` if there is no model.
-        counted: whether it counts towards the budget.
-        about: what the trace says it is about: the number of a sample, or the path of a node.
-        then: called with the result as soon as it is there, so that nothing is lost if other jobs fail.
+        counted: whether the call counts towards the budget.
+        about: for the trace: the number of a sample, or the path of a node.
+        then: called with the result as soon as it is there, so that it is kept even if other jobs fail.
     """
 
     purpose: str
@@ -45,16 +45,16 @@ class PlanJob(NamedTuple):
     then: Callable[[Any], None] | None = None
 
 
-class Done(NamedTuple):
-    """The result of a job: a value, or why it could not be read."""
+class JobResult(NamedTuple):
+    """The result of a job: a value, or why the value could not be read."""
 
     value: Any
     problem: str | None = None
     error: Exception | None = None
 
 
-def took(log: Log, job: PlanJob, given: Any, error: Exception | None, began: float) -> Done:
-    """Keep what a job gave; return it as a value."""
+def took(log: Log, job: PlanJob, given: Any, error: Exception | None, began: float) -> JobResult:
+    """Record a job's response, and return its result."""
     response = given if hasattr(given, "consume") and hasattr(given, "metadata") else None
     if response is not None:
         log.responses.append(response)
@@ -62,7 +62,7 @@ def took(log: Log, job: PlanJob, given: Any, error: Exception | None, began: flo
             given = response.consume()
         except UNREADABLE as unreadable:
             error = unreadable
-    done = Done(given) if error is None else Done(None, described(error), error)
+    done = JobResult(given) if error is None else JobResult(None, described(error), error)
     if job.model is not None:
         text = str(getattr(response or getattr(error, "snapshot", None), "text", "") or "")
         asked = _asked(job, text, done.problem, began)
@@ -85,11 +85,11 @@ def _asked(job: PlanJob, text: str, problem: str | None, began: float) -> Asked:
     return Asked(job.purpose, about=job.about, prompt=prompt, text=text, problem=problem, seconds=seconds)
 
 
-Plan = Generator[Sequence[PlanJob], list[Done], None]
+Plan = Generator[Sequence[PlanJob], list[JobResult], None]
 
 
 def drive(plan: Plan, log: Log) -> None:
-    """Run a plan's jobs one after the other; fewer results than jobs say that a limit was reached."""
+    """Run a plan's jobs one after another. A plan gets fewer results than jobs if a limit was reached."""
     jobs = _step(plan, None)
     while jobs is not None:
         done = []
@@ -105,17 +105,17 @@ def drive(plan: Plan, log: Log) -> None:
 
 
 async def adrive(plan: Plan, log: Log, max_concurrency: int) -> None:
-    """As :func:`drive`, side by side: models and async functions on the loop, other functions in turn on a thread."""
+    """Like :func:`drive`, but concurrent: models and async functions on the loop, other functions on one thread."""
     jobs = _step(plan, None)
     in_turn = asyncio.Lock()
     while jobs is not None:
         jobs = _step(plan, await _together(jobs, log, max_concurrency, in_turn))
 
 
-async def _together(jobs: Sequence[PlanJob], log: Log, max_concurrency: int, in_turn: asyncio.Lock) -> list[Done]:
-    """Run the jobs of a round; return what came, up to the first that a limit left out or cut."""
-    tasks: dict[asyncio.Task[Done], PlanJob] = {}
-    running: set[asyncio.Task[Done]] = set()
+async def _together(jobs: Sequence[PlanJob], log: Log, max_concurrency: int, in_turn: asyncio.Lock) -> list[JobResult]:
+    """Run the jobs of a round; return the results up to the first job that a limit left out or cut."""
+    tasks: dict[asyncio.Task[JobResult], PlanJob] = {}
+    running: set[asyncio.Task[JobResult]] = set()
     try:
         for job in jobs:
             while running and (
@@ -137,9 +137,9 @@ async def _together(jobs: Sequence[PlanJob], log: Log, max_concurrency: int, in_
 
 
 async def _first(running: set[Any], tasks: dict[Any, PlanJob], log: Log) -> set[Any]:
-    """Wait until a job has ended, or ``max_seconds`` are over; return those that still run.
+    """Wait until a job has ended or ``max_seconds`` are over; return the jobs that still run.
 
-    What waits for a provider, or for an async function, is cancelled then. A function on a thread cannot be.
+    After ``max_seconds``, calls of providers and async functions are cancelled. A function on a thread cannot be.
     """
     left = log.budget.seconds_left()
     ended, still = await asyncio.wait(running, timeout=left, return_when=asyncio.FIRST_COMPLETED)
@@ -159,15 +159,15 @@ async def _first(running: set[Any], tasks: dict[Any, PlanJob], log: Log) -> set[
     return still
 
 
-def _step(plan: Plan, done: list[Done] | None) -> Sequence[PlanJob] | None:
+def _step(plan: Plan, done: list[JobResult] | None) -> Sequence[PlanJob] | None:
     try:
         return next(plan) if done is None else plan.send(done)
     except StopIteration:
         return None
 
 
-def _run(job: PlanJob, log: Log) -> Done | None:
-    """Run a job; None where ``max_seconds`` has cut it."""
+def _run(job: PlanJob, log: Log) -> JobResult | None:
+    """Run a job; None if ``max_seconds`` has cut it."""
     began = time.monotonic()
     log.tell(Asking(job.purpose, job.about))
     answer = opened(job.model, job.argument, _keywords(job))
@@ -193,7 +193,7 @@ def _run(job: PlanJob, log: Log) -> Done | None:
     return took(log, job, given, None, began)
 
 
-async def _arun(job: PlanJob, log: Log, in_turn: asyncio.Lock) -> Done:
+async def _arun(job: PlanJob, log: Log, in_turn: asyncio.Lock) -> JobResult:
     began = time.monotonic()
     log.tell(Asking(job.purpose, job.about))
     try:
@@ -229,7 +229,7 @@ def _called(job: PlanJob) -> Any:
 
 
 def _tried(job: PlanJob) -> tuple[Any, BaseException | None]:
-    # On a thread: a StopIteration would never leave it.
+    # Caught here, since a StopIteration could not leave the thread.
     try:
         return _called(job), None
     except BaseException as error:

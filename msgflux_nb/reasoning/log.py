@@ -1,4 +1,4 @@
-"""``Log``: keeps what a plan did so far, however the plan ends; tells listeners; lets anybody stop the plan."""
+"""``Log``: records what a plan has done, however it ends; calls its listener; lets any thread stop the plan."""
 
 from __future__ import annotations
 
@@ -21,15 +21,15 @@ Result = TypeVar("Result")
 
 
 class Log:
-    """What happened so far.
+    """The record of a running plan.
 
     Args:
-        budget: what may be spent.
-        on_event: told of everything; what it raises ends the plan.
+        budget: the plan's budget.
+        on_event: called with every event; an exception that it raises ends the plan.
 
     Attributes:
         late: whether ``max_seconds`` has cut a call.
-        stopping: whether somebody stopped the plan.
+        stopping: whether the plan was stopped.
     """
 
     def __init__(self, budget: Budget, on_event: OnPlanEvent | None = None) -> None:
@@ -41,10 +41,10 @@ class Log:
         self.late = self.stopping = False
         self._on_event = on_event
         self._lock = threading.Lock()
-        self._ends: Callable[[], None] | None = None  # what is in flight
+        self._ends: Callable[[], None] | None = None  # cancels what is in flight
 
     def take_up(self, trace: Iterable[Any], responses: Iterable[Any], calls: int, seconds: float) -> None:
-        """Go on from a plan that has ended: what it asked and spent counts."""
+        """Continue a plan that has ended; its calls and its spending count."""
         self.entries = [entry for entry in trace if isinstance(entry, Asked)]
         self.responses = list(responses)
         for response in self.responses:
@@ -53,7 +53,7 @@ class Log:
         self.budget.began_before(seconds)
 
     def tell_again(self) -> None:
-        """Tell what was asked before the plan was taken up."""
+        """Send the events of the continued plan's calls again."""
         for entry in self.entries:
             self.tell(Asking(entry.purpose, entry.about))
             self.tell(entry)
@@ -61,33 +61,33 @@ class Log:
             self.tell_spent()
 
     def tell(self, event: Any) -> None:
-        """Tell who listens."""
+        """Call the listener with an event."""
         if self._on_event is not None:
             self._on_event(event)
 
     def tell_spent(self) -> None:
-        """Tell what was spent so far."""
+        """Send what was spent so far."""
         budget = self.budget
         tokens = budget.tokens if budget.tokens_known else None
         self.tell(Spent(budget.calls, tokens, budget.cost if budget.cost_known else None, budget.seconds))
 
     def ended(self, result: Result) -> Result:
-        """Tell that the plan has ended, and return its result."""
+        """Send that the plan has ended, and return its result."""
         self.tell(PlanEnded(result))
         return result
 
     def cut(self, entry: Asked | None) -> None:
-        """Keep a call that ``max_seconds`` ended: it counts, and its tokens are not known."""
+        """Record a call that ``max_seconds`` cut; it counts, with unknown tokens."""
         if entry is not None:
             self.entries.append(entry)
             self.tell(entry)
         self.budget.calls += 1
         self.tell_spent()
 
-    # -- ending what is in flight ----------------------------------------------------------------------------------
+    # -- stopping ------------------------------------------------------------------------------------------------------
 
     def stop(self) -> None:
-        """End the plan, from any thread."""
+        """Stop the plan, from any thread."""
         with self._lock:
             self.stopping = True
             ends = self._ends
@@ -95,17 +95,17 @@ class Log:
             ends()
 
     def check(self) -> None:
-        """Raise if somebody stopped the plan.
+        """Raise if the plan was stopped.
 
         Raises:
-            StreamInterruptedError: somebody did.
+            StreamInterruptedError: the plan was stopped.
         """
         if self.stopping:
             raise StreamInterruptedError("the plan was stopped; its result so far is in this error's .plan")
 
     @contextmanager
     def ending(self, ends: Callable[[], None]) -> Iterator[None]:
-        """Let a stop call ``ends`` for as long as this lasts."""
+        """Have a stop call ``ends`` while the block runs."""
         with self._lock:
             before, self._ends = self._ends, ends
         try:
@@ -117,7 +117,7 @@ class Log:
 
     @contextmanager
     def cutting(self, answer: Arriving) -> Iterator[None]:
-        """Cancel an answer when ``max_seconds`` are over, or the plan is stopped."""
+        """Cancel an answer if ``max_seconds`` pass or the plan is stopped while the block runs."""
         left = self.budget.seconds_left()
         timer = None if left is None else threading.Timer(left, self._cut_late, [answer])
         if timer is not None:
@@ -139,7 +139,7 @@ class Log:
 
 
 def opened(model: Any, messages: Any, keywords: dict[str, Any]) -> StreamResponse | None:
-    """Return an answer that was not asked for yet and can be cancelled, streamed or not; None for a model of others."""
+    """Return an answer that can be cancelled and is not requested yet; None for a model that is not ours."""
     if not isinstance(model, ChatCompletion):
         return None
     names = ("system_prompt", "prefilling", "generation_schema", "tool_schemas", "tool_choice")
@@ -148,18 +148,18 @@ def opened(model: Any, messages: Any, keywords: dict[str, Any]) -> StreamRespons
 
 
 def numbered(model: Any, number: int) -> Any:
-    """Return the model for the sample of this number: a cache, a store and a recording have an answer for each."""
+    """Return the model for the sample of this number, since caches, stores and recordings keep samples apart."""
     return model if number == 0 or not isinstance(model, ChatCompletion) else model.numbered(number)
 
 
 @contextmanager
 def running(log: Log, result: Callable[[str], Any], started: PlanStarted, *, awaited: bool = False) -> Iterator[None]:
-    """Tell how a plan begins and how it breaks off; what breaks it off has the result so far, as ``error.plan``.
+    """Send how a plan begins and how it breaks off; the exception gets the result so far as ``error.plan``.
 
     Args:
-        log: of the plan.
-        result: makes the result so far, stopped by what it is called with.
-        started: what is told first.
+        log: the log of the plan.
+        result: builds the result so far; called with the reason for the end.
+        started: the first event.
         awaited: whether a coroutine runs the plan, whose task a stop cancels.
     """
     task = asyncio.current_task() if awaited else None
@@ -186,8 +186,8 @@ def running(log: Log, result: Callable[[str], Any], started: PlanStarted, *, awa
 def _keep(log: Log, result: Callable[[str], Any], error: BaseException) -> None:
     plan = result("error" if isinstance(error, Exception) and not log.stopping else "interrupted")
     try:
-        error.plan = plan  # type: ignore[attr-defined]  # an error takes any attribute
-    except AttributeError:  # but one with slots
+        error.plan = plan  # type: ignore[attr-defined]  # exceptions accept any attribute
+    except AttributeError:  # except those with slots
         error.add_note("the plan's result so far could not be attached to this error")
-    with suppress(Exception):  # who listens may be what ended it
+    with suppress(Exception):  # the listener may be what ended the plan
         log.tell(PlanEnded(plan, error))

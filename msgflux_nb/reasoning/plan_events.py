@@ -1,4 +1,4 @@
-"""What a plan tells while it runs: that it began, what it asks, what it has spent, how it ended."""
+"""The events of a running plan: its start, its calls, its spending, its end."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class PlanStarted(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         kind: ``react``, ``self_consistency`` or ``tree_of_thoughts``.
-        task: what was asked.
-        limits: its limits that are set, by name.
-        options: what shapes it: ``n`` and ``stop``, ``breadth`` and ``depth``, or ``max_steps``.
-        stop: ends the plan, from any thread: what is in flight is cancelled, and the plan raises
+        task: the task.
+        limits: the limits that are set, by name.
+        options: the options of the plan: ``n`` and ``stop``, ``breadth`` and ``depth``, or ``max_steps``.
+        stop: stops the plan, from any thread: calls in flight are cancelled, and the plan raises
             ``StreamInterruptedError`` with the result so far as its ``plan``.
     """
 
@@ -44,7 +44,7 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What the plan has spent so far; None if a call did not say its tokens, or its price is not known."""
+    """What the plan has spent so far; None if the tokens or the price of a call are not known."""
 
     calls: int
     tokens: int | None
@@ -53,12 +53,12 @@ class Spent(msgspec.Struct, frozen=True):
 
 
 class StepTaken(msgspec.Struct, frozen=True):
-    """A call of a tool has ended.
+    """A tool call has ended.
 
     Attributes:
-        turn: the number of the turn that made it.
-        call_id: the call.
-        step: the call, its thought and its result.
+        turn: the number of the turn with the call.
+        call_id: the id of the call.
+        step: the call with its thought and its result.
     """
 
     turn: int
@@ -70,8 +70,8 @@ class PlanEnded(msgspec.Struct, frozen=True):
     """A plan has ended.
 
     Attributes:
-        result: what the driver returns, a ``PlanResult``; where it raises, the result so far.
-        error: what it raises, an interrupt included.
+        result: the ``PlanResult`` that the driver returns; if it raises, the result so far.
+        error: the exception that the driver raises, interrupts included; else None.
     """
 
     result: Any = None
@@ -79,6 +79,6 @@ class PlanEnded(msgspec.Struct, frozen=True):
 
 
 PlanEvent = PlanStarted | Asking | Asked | Sample | Node | Turn | StepTaken | Spent | PlanEnded
-"""A sample, node or turn that was told before, by its number, replaces what it was."""
+"""The events of a plan. A sample, node or turn with the number of an earlier one replaces it."""
 
 OnPlanEvent = Callable[[Any], Any]

@@ -1,4 +1,4 @@
-"""What the drivers of plans say to a model, in one place; each text can be replaced."""
+"""The prompts of the plan drivers; each can be replaced."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ __all__ = ["Prompts"]
 class Prompts(msgspec.Struct, frozen=True, kw_only=True):
     """The texts that drivers send; pass your own as ``prompts=Prompts(propose="…")``.
 
-    Words in braces are filled in by :meth:`str.format`: ``{task}``, ``{path}`` (the thoughts so far, one a line),
+    :meth:`str.format` fills in the names in braces: ``{task}``, ``{path}`` (the thoughts so far, one per line),
     ``{thought}``, ``{count}``, ``{steps}``, ``{answers}``.
 
     Attributes:
         react: the system prompt of ``react``.
-        thought: describes the parameter in which a call of a tool says its thought.
+        thought: describes the parameter for the thought of a tool call.
         final_answer: describes the tool by which a model answers, with ``answer_tool=True``.
-        react_close: asks for the answer at a limit; ``{steps}`` are the calls and their results.
+        react_close: asks for the answer at a limit; ``{steps}`` are the calls with their results.
         propose: asks for next thoughts.
         value: asks how promising a path is.
         tree_close: asks for the answer of the best path.

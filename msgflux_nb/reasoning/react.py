@@ -1,4 +1,4 @@
-"""``react``: think, act with tools, look at what came, until the model answers; over the loop of ``run_tools``."""
+"""``react``: the model thinks, calls tools and reads their results until it answers; uses ``run_tools``' loop."""
 
 from __future__ import annotations
 
@@ -44,30 +44,31 @@ def react(
 ) -> PlanResult:
     """Let a model think and use tools until it answers (Yao et al. 2022, 2210.03629).
 
-    Each tool gets a parameter ``thought``, in which the model says why it calls it; the function does not see it.
+    Each tool gets an extra parameter ``thought``, in which the model says why it makes the call. The function does not
+    receive it.
 
     Args:
         model: from ``Model.chat_completion``.
         task: a text, or a list of message dicts.
         tools: as for ``run_tools``.
         answer: the type of the answer.
-        answer_tool: whether the model has to call a tool in each turn, and answers by one more, ``final_answer``. Small
-            models use their tools then, where they would make an answer up.
-        max_steps: how often the model is asked, at most; the last time without tools.
-        on_event: as for ``run_tools``; and told of the plan, as the other drivers tell it.
+        answer_tool: whether the model has to call a tool in each turn, and answers by an extra tool, ``final_answer``.
+            Small models then use the tools instead of making up an answer.
+        max_steps: how often the model is asked at most; the last time without tools.
+        on_event: as for ``run_tools``, and also called with the plan's events.
         on_request: as for ``run_tools``: approves, changes or refuses a call.
         on_result: as for ``run_tools``.
-        result_max_characters: a longer result is cut where the model sees it, and whole in the trace.
-        prompts: other texts than the usual ones.
+        result_max_characters: the model sees only the beginning of a longer result; the trace has all of it.
+        prompts: replaces the default prompts.
         **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the model is asked once more,
-            without tools, with what was done so far; that call is within ``max_calls``. ``max_seconds`` cancels what is
-            in flight, tools that are awaited included.
+            without tools, with what was done so far; ``max_calls`` includes that call. ``max_seconds`` cancels calls in
+            flight, including awaited tools.
 
     Returns:
         The answer; ``trace`` has a turn for each answer, with its thoughts, calls and results.
 
     Raises:
-        Exception: whatever a call raises; ``error.plan`` is the result so far, also of an interrupt.
+        Exception: whatever a call raises; ``error.plan`` is the result so far, also for an interrupt.
 
     Example:
         >>> result = react(model, "How much is 17 + 25?", tools=[add], answer=int)  # doctest: +SKIP
@@ -113,7 +114,7 @@ async def areact(
     prompts: Prompts | None = None,
     **budget: Unpack[Limits],
 ) -> PlanResult:
-    """As :func:`react`, from a coroutine: the calls of one turn run side by side, as in ``arun_tools``."""
+    """Like :func:`react`, but async: the calls of one turn run concurrently, as in ``arun_tools``."""
     loop = _ReactLoop(
         model,
         task,
@@ -143,7 +144,7 @@ async def areact(
 
 
 def _turn(model: Any, loop: _ReactLoop) -> Answer:
-    """Ask for the next turn; where ``max_seconds`` cut it, for the closing one."""
+    """Ask for the next turn; if ``max_seconds`` cut it, ask for the closing one."""
     loop.log.check()
     answer = opened(model, loop.messages, loop.keywords())
     if answer is None:
@@ -212,10 +213,10 @@ class _ReactLoop(ToolLoop):
             self.schemas.append(self._answer_tool.schema)
         self._task, self._max_steps, self._longest = task, max_steps, result_max_characters
         self.log = Log(Budget(budget, reserved=1), on_event)
-        self.arriving: Any = None  # the answer that is being read
+        self.arriving: Any = None  # the answer that is arriving
         self._turns: list[Turn] = []
         self._steps: dict[str, ToolStep] = {}
-        self._thoughts: dict[str, str] = {}  # by the id of a call
+        self._thoughts: dict[str, str] = {}  # thoughts by the id of their call
         self._shown: list[str] = []
         self._closing = False
         self._conversation: list[dict[str, Any]] | None = None
@@ -224,7 +225,7 @@ class _ReactLoop(ToolLoop):
         self._look()
 
     def started(self) -> PlanStarted:
-        """What is told first."""
+        """The first event."""
         options = {"max_steps": self._max_steps}
         limits = self.log.budget.limits
         return PlanStarted(kind="react", task=self._task, limits=limits, options=options, stop=self.log.stop)
@@ -237,14 +238,14 @@ class _ReactLoop(ToolLoop):
             yield
 
     def cut(self, text: str) -> None:
-        """Keep the results of a turn that ``max_seconds`` cut, and close."""
+        """Keep the results of a turn that ``max_seconds`` cut, and go on to the closing call."""
         self.log.late = True
         self._add_turn(text)
         self.log.cut(None)
         self._look()
 
     def late_for(self, call: ToolCall) -> bool:
-        """Whether ``max_seconds`` are over before a call ran; it is answered by that."""
+        """Whether ``max_seconds`` were over before a call ran; its result is then an error that says so."""
         self.log.check()
         if self.log.budget.seconds_left() != 0:
             return False
@@ -252,7 +253,7 @@ class _ReactLoop(ToolLoop):
         return True
 
     def leave(self, calls: ToolCallAggregator) -> None:
-        """Give up the calls of a turn that run when ``max_seconds`` are over."""
+        """Give up calls that still run when ``max_seconds`` are over."""
         self.log.late = True
         for call in calls.get_calls():
             if call.id not in self._results:
@@ -288,7 +289,7 @@ class _ReactLoop(ToolLoop):
         self._look()
 
     def _fold(self) -> None:
-        """Put the calls that ended into the turn that made them."""
+        """Add ended calls to their turn."""
         if self._turns and self._steps:
             steps = (*self._turns[-1].steps, *self._steps.values())
             last = self._turns[-1]
@@ -296,9 +297,9 @@ class _ReactLoop(ToolLoop):
             self._steps = {}
 
     def _look(self) -> None:
-        """Close where a limit is reached: the last question has no tools, and what was done as text.
+        """Go on to the closing call if a limit is reached; it has no tools, and the steps so far as text.
 
-        As text, since some providers refuse calls and results in a history without the tools.
+        The steps are text, since some providers refuse a history with calls if the request has no tools.
         """
         self._stopped = self.log.budget.reached()
         if self._stopped is None and self.responses and len(self.responses) >= self._max_steps - 1:
@@ -324,7 +325,7 @@ class _ReactLoop(ToolLoop):
         return None if own else super().ask(self._plain(call))
 
     def _plain(self, call: ToolCall) -> ToolCall:
-        """Return a call without its thought, which is kept."""
+        """Return a call without its thought, and keep the thought."""
         arguments = call.arguments
         if call.name not in self._with_thought or not isinstance(arguments, dict) or _THOUGHT not in arguments:
             return call
@@ -348,7 +349,7 @@ class _ReactLoop(ToolLoop):
             self._results[call.id] = shown
 
     def finish(self) -> PlanResult:
-        """Read the final answer, tell that the run has ended, and return the result."""
+        """Read the final answer, send that the plan has ended, and return the result."""
         final = self.responses[-1]
         if self._answer_tool is not None and self._answer_tool.taken:
             self._final = self._answer_tool.answer
@@ -383,7 +384,7 @@ class _ReactLoop(ToolLoop):
 
 
 def _thoughtful(schema: dict[str, Any], names: set[str], description: str) -> dict[str, Any]:
-    """Return a tool's schema with a parameter for the thought, in front of the others."""
+    """Return a tool's schema with an extra first parameter for the thought."""
     function = schema.get("function")
     if not isinstance(function, dict) or function.get("name") not in names:
         return schema

@@ -1,4 +1,4 @@
-"""``PlanResult``: what a plan came to, with everything that happened on the way."""
+"""``PlanResult``: the result of a plan, with everything that happened on the way."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ __all__ = ["PlanResult", "history_of", "read_as", "result_of", "text_of"]
 
 
 class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What a plan came to.
+    """The result of a plan.
 
     Attributes:
         kind: ``react``, ``self_consistency`` or ``tree_of_thoughts``.
-        task: what was asked.
-        final_answer: of the type ``answer``; None if there is none.
-        trace: calls of the model, then samples, nodes or turns, each in order.
-        paths: of a tree the last beam, best first; of a vote the reasoning of each sample; of ``react`` its thoughts.
-        stopped: what ended it before its plan did: the name of a limit, ``solved``, ``exhausted``, the rule of
-            ``stop``, ``max_steps``, ``error`` or ``interrupted``; None if it came to its end.
-        margin: of a vote: by which share of all samples the answer is ahead of the next one; 0 is a tie, which means
-            nothing. None for others.
-        calls: how often the model was asked; without a model, how often the functions in its place were called.
+        task: the task.
+        final_answer: the answer, of the type ``answer``; None if there is none.
+        trace: the calls of the model, then samples, nodes or turns, each in order.
+        paths: of a tree the last beam, best first; of a vote the reasoning of each sample; of ``react`` the thoughts.
+        stopped: what ended the plan early: the name of a limit, ``solved``, ``exhausted``, the rule of ``stop``,
+            ``max_steps``, ``error`` or ``interrupted``; None if it ran to its end.
+        margin: for a vote, the lead of the answer over the next one, as a share of all samples; 0 is a tie, so the
+            answer is arbitrary. None for other plans.
+        calls: how often the model was asked; without a model, how often the functions that replace it were called.
         usage: tokens of all responses together; None if one is not known.
         cost: US dollars of all responses together; None if one is not known.
-        seconds: from start to end.
-        responses: every answer of the model.
-        messages: the task and its answer as a history that can go on; of ``react`` the whole conversation.
+        seconds: the time from start to end.
+        responses: every response of the model.
+        messages: the task and its answer as a history that can be continued; for ``react`` the whole conversation.
         judged: whether a model decided which answers are equal.
         limits: the limits that were set, by name.
-        options: what shaped it: ``n`` and ``stop``, ``breadth`` and ``depth``, or ``max_steps``.
+        options: the options of the plan: ``n`` and ``stop``, ``breadth`` and ``depth``, or ``max_steps``.
     """
 
     kind: str
@@ -60,7 +60,7 @@ class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
     options: dict[str, Any] = {}
 
     def to_frame(self) -> pd.DataFrame:
-        """Return the trace as a DataFrame: a row for each sample, node, or call of a tool and answer of ``react``."""
+        """Return the trace as a DataFrame: a row for each sample, node, or tool call and answer of ``react``."""
         from ..tables.frame import to_frame
 
         return to_frame([row for entry in self.trace for row in _rows(entry)])
@@ -74,7 +74,7 @@ class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def result_of(log: Log, **fields: Any) -> PlanResult:
-    """Put a result together from what the log holds and what the plan adds; ``trace`` are the plan's own entries."""
+    """Build a result from the log and the plan's own fields; ``trace`` holds the plan's own entries."""
     usages = [response.metadata.usage for response in log.responses]
     costs = [response.metadata.cost for response in log.responses]
     known = [usage for usage in usages if usage is not None]
@@ -92,18 +92,18 @@ def result_of(log: Log, **fields: Any) -> PlanResult:
 
 
 def read_as(value: Any, answer: Any) -> tuple[Any, str | None]:
-    """Return a function's answer as a value of the type, or why it is none."""
+    """Return a function's answer as a value of the type ``answer``, or why it is not one."""
     try:
         return msgspec.convert(value, answer), None
     except msgspec.ValidationError as error:
         return None, described(error)
-    except TypeError:  # a type that msgspec does not know
+    except TypeError:  # msgspec does not support the type
         fits = isinstance(answer, type) and isinstance(value, answer)
         return (value, None) if fits else (None, f"expected {answer!r}, got {type(value).__name__}")
 
 
 def text_of(task: Any) -> str:
-    """Return a task or an answer as text: of a list of messages, the texts of them."""
+    """Return a task or an answer as text; for a list of messages, their texts."""
     if isinstance(task, str):
         return task
     if isinstance(task, list | tuple) and all(isinstance(message, dict) and "role" in message for message in task):

@@ -1,4 +1,4 @@
-"""``self_consistency``: ask the same several times, and take the answer that most of the samples give."""
+"""``self_consistency``: asks the same question several times, and returns the most frequent answer."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..generation.plan import ChainOfThoughts
 from ..models.chat import ChatCompletion
 from .argument_checks import check_answer, check_count, check_functions, check_task, prompts_of
 from .budget import Budget, Limits
-from .drive import Done, PlanJob, adrive, drive
+from .drive import JobResult, PlanJob, adrive, drive
 from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
@@ -51,26 +51,27 @@ def self_consistency(
     on_event: OnPlanEvent | None = None,
     **budget: Unpack[Limits],
 ) -> PlanResult:
-    """Ask the same ``n`` times and take the answer that most samples give; of a tie, the one that came first.
+    """Ask the same question ``n`` times and return the most frequent answer; in a tie, the one that came first.
 
-    Each sample is a chain of thoughts. Answers are equal if they are equal values of the type ``answer``. An answer
-    that cannot be read has no vote, and is shown. Samples that are surely needed are asked for in one request if the
-    provider bills the prompt once for several answers, unless tokens or money are limited.
+    Wang et al. 2022, 2203.11171. Each sample is a chain of thoughts. Answers are equal if they are equal values of the
+    type ``answer``. An answer that cannot be read has no vote, but is in the trace. If the provider bills a prompt only
+    once for several answers, the samples that are surely needed are asked for in one request, unless tokens or money
+    are limited.
 
     Args:
-        model: from ``Model.chat_completion``; or a function that is called with the task and returns an answer.
+        model: from ``Model.chat_completion``, or a function that takes the task and returns an answer.
         task: a text, or a list of message dicts.
-        n: how many samples, at most.
+        n: the number of samples, at most.
         answer: the type of the answer.
-        key: gives what is compared instead of the answer, such as ``str.casefold``.
-        stop: ends the vote early. ``"beta"``: the leader stays ahead of the second with a probability of 0.95
-            (Adaptive-Consistency, 2305.11860). ``"window"``: five samples in a row, counted in fives, agree
-            (2401.10480). A function: called after each sample with the answers so far; true ends the vote.
-        temperature: of the samples; None leaves the model's own.
+        key: a function whose results are compared instead of the answers, such as ``str.casefold``.
+        stop: ends the vote early. ``"beta"``: if the leader stays ahead of the second with a probability of 0.95
+            (Adaptive-Consistency, 2305.11860). ``"window"``: if a whole group of five samples agrees (2401.10480). A
+            function: called after each sample with the answers so far; true ends the vote.
+        temperature: the temperature of the samples; None keeps the model's.
         judge: a model that decides at the end which answers mean the same, for free text (2311.17311).
-        before: the result of this vote when it stopped early: its samples count, and the others alone are asked for.
-        prompts: other texts than the usual ones.
-        on_event: told of each thing that happens, as ``mf.plan.PlanStarted``, ``Asked``, ``Spent`` and so on; what it
+        before: the result of this vote when it stopped early: its samples count, and only the others are asked for.
+        prompts: replaces the default prompts.
+        on_event: called with each event: ``mf.plan.PlanStarted``, ``Asked``, ``Spent`` and so on; an exception that it
             raises ends the plan. ``mf.PlanView().on_event`` draws it.
         **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the vote is counted as it
             stands, and ``stopped`` names the limit.
@@ -79,7 +80,7 @@ def self_consistency(
         The answer with its ``margin``, and each sample in ``trace``.
 
     Raises:
-        Exception: whatever a call or a function raises; ``error.plan`` is the result so far, also of an interrupt.
+        Exception: whatever a call or a function raises; ``error.plan`` is the result so far, also for an interrupt.
 
     Example:
         >>> answers = iter([42, 41, 42])
@@ -110,9 +111,9 @@ async def aself_consistency(
     max_concurrency: int = 8,
     **budget: Unpack[Limits],
 ) -> PlanResult:
-    """As :func:`self_consistency`, from a coroutine: samples that no rule can make needless are asked side by side.
+    """Like :func:`self_consistency`, but async: samples that are needed in any case are asked for concurrently.
 
-    With a function as ``stop`` they are asked one after the other, since it may end the vote after each.
+    With a function as ``stop``, samples are asked for one after another, since it may end the vote after each.
     """
     vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts_of(prompts), budget, on_event)
     vote.take_up(before)
@@ -123,17 +124,17 @@ async def aself_consistency(
 
 
 def lead_is_sure(first: int, second: int) -> bool:
-    """Tell whether the leader stays ahead of the second with a probability above 0.95.
+    """Return whether the leader stays ahead of the second with a probability above 0.95.
 
-    The share of the leader among both has the density Beta(first + 1, second + 1); its part above 1/2 is a sum of
-    binomials.
+    The leader's share of the two has the density Beta(first + 1, second + 1); the probability that it is above 1/2 is a
+    sum of binomials.
     """
     together = first + second + 1
     return sum(math.comb(together, k) for k in range(first + 1)) > _SURE * (1 << together)
 
 
 class _Vote:
-    """A vote; no waiting. The drivers ask it what to sample next."""
+    """The state of a vote, without I/O; the drivers ask it what to sample next."""
 
     def __init__(
         self,
@@ -167,20 +168,20 @@ class _Vote:
         self._task, self._n, self._answer, self._key, self._stop = task, n, answer, key, stop
         self._judge, self._prompts = judge, prompts
         self.log = Log(Budget(budget), on_event)
-        # Not where tokens or money are limited: a limit is kept within one call, and this would be a large one.
+        # Not with limited tokens or money: a limit may be exceeded by one call, and this would be a large one.
         limited = budget.get("max_tokens") is not None or budget.get("max_cost") is not None
         self._offers_several = not limited and offers_several(self._model)
-        self._came: dict[int, Done] = {}
+        self._came: dict[int, JobResult] = {}
         self._samples: list[Sample] = []
         self._keys: list[Any] = []
         self._counts: list[int] = []
-        self._early_keys: list[Any] = []  # in the order in which answers came
+        self._early_keys: list[Any] = []  # keys in order of arrival
         self._told: dict[int, Sample] = {}
         self._judged = False
         self._stopped: str | None = None
 
     def take_up(self, before: PlanResult | None) -> None:
-        """Go on from a result of the same vote."""
+        """Continue from a result of the same vote."""
         if before is None:
             return
         if not isinstance(before, PlanResult):
@@ -193,14 +194,14 @@ class _Vote:
             self._enter(msgspec.structs.replace(sample, group=group))
 
     def started(self) -> PlanStarted:
-        """What is told first."""
+        """The first event."""
         stop = self._stop if self._stop is None or isinstance(self._stop, str) else "a function"
         options = {"n": self._n, "stop": stop}
         limits = self.log.budget.limits
         return PlanStarted(kind="self_consistency", task=self._task, limits=limits, options=options, stop=self.log.stop)
 
-    def plan(self) -> Generator[Sequence[PlanJob], list[Done], None]:
-        """Say what to sample next, until the vote ends."""
+    def plan(self) -> Generator[Sequence[PlanJob], list[JobResult], None]:
+        """Yield what to sample next, until the vote ends."""
         self.log.tell_again()
         for sample in self._samples:
             self._tell(sample)
@@ -221,7 +222,7 @@ class _Vote:
             yield [self._judging()]
 
     def _surely_needed(self) -> int:
-        """Return how many samples are needed whatever they say, so that no call is wasted."""
+        """Return how many samples are needed whatever the answers are, so that no call is wasted."""
         if self._stop is None:
             return self._n
         if self._stop == "window":
@@ -253,10 +254,10 @@ class _Vote:
         return [self._job(number) for number in range(start, start + count)]
 
     def _job_of_several(self, start: int, count: int) -> PlanJob:
-        """Ask for several samples by one request; a server that gives one alone is asked one by one from then on."""
+        """Ask for several samples by one request; if the server returns only one, ask one by one from then on."""
         before = len(self.log.responses)
 
-        def then(done: Done) -> None:
+        def then(done: JobResult) -> None:
             found = [one for response in self.log.responses[before:] for one in choices_of(response)] or [done]
             self._came = dict(enumerate(found[:count], start))
             self._offers_several = len(found) > 1
@@ -266,10 +267,10 @@ class _Vote:
         return PlanJob("sample", self._task, model=model, schema=schema, about=start, then=then)
 
     def _job(self, number: int) -> PlanJob:
-        def then(done: Done) -> None:
+        def then(done: JobResult) -> None:
             self._came[number] = done
             early = None
-            with suppress(Exception):  # key= is the caller's code; what it raises is raised where the sample is counted
+            with suppress(Exception):  # an exception of the caller's key= is raised when the sample is counted
                 early = self._read(number, done, self._early_keys)
             self._tell(early)
 
@@ -281,11 +282,11 @@ class _Vote:
         )
 
     def _count(self, number: int) -> None:
-        """Count a sample that came, in order of the numbers; one that cannot be read votes for nothing."""
+        """Count a sample, in order of the numbers; one that cannot be read has no vote."""
         done = self._came.pop(number)
         try:
             sample = self._read(number, done, self._keys)
-        except BaseException as error:  # of key=; the sample is kept all the same
+        except BaseException as error:  # raised by key=; the sample is kept
             answer, reasoning, _ = self._parts(done)
             failed = described(error)
             self._samples.append(Sample(number=number, answer=answer, reasoning=reasoning, problem=failed))
@@ -302,13 +303,13 @@ class _Vote:
     def _group(self, keys: list[Any], value: Any) -> int:
         return _group_in(keys, value if self._key is None else self._key(value))
 
-    def _read(self, number: int, done: Done, keys: list[Any]) -> Sample:
-        """Return a sample with its group among these keys, which a new value joins."""
+    def _read(self, number: int, done: JobResult, keys: list[Any]) -> Sample:
+        """Return a sample with its group among these keys; a new value is added to the keys."""
         value, reasoning, problem = self._parts(done)
         group = None if problem is not None else self._group(keys, value)
         return Sample(number=number, answer=value, reasoning=reasoning, group=group, problem=problem)
 
-    def _parts(self, done: Done) -> tuple[Any, tuple[str, ...], str | None]:
+    def _parts(self, done: JobResult) -> tuple[Any, tuple[str, ...], str | None]:
         """Return an answer, the reasoning before it, and why it could not be read."""
         value, problem, _ = done
         if problem is None and isinstance(value, ChainOfThoughts):
@@ -318,7 +319,7 @@ class _Vote:
         return value, (), problem
 
     def _tell(self, sample: Sample | None) -> None:
-        """Tell a sample: as soon as it came, and again where it is counted as another."""
+        """Send a sample as soon as it has come, and again if it has changed when it is counted."""
         if sample is not None and self._told.get(sample.number) != sample:
             self._told[sample.number] = sample
             self.log.tell(sample)
@@ -331,8 +332,8 @@ class _Vote:
     def _first(self, group: int) -> Any:
         return next(sample.answer for sample in self._samples if sample.group == group)
 
-    def _regroup(self, done: Done) -> None:
-        """Join groups that the judge calls equal; a number that it does not name or names twice stays as it is."""
+    def _regroup(self, done: JobResult) -> None:
+        """Join groups that the judge calls equal; a number that it omits or repeats keeps its group."""
         if done.problem is not None:
             return
         joined = {group: group for group in range(len(self._keys))}
@@ -352,8 +353,8 @@ class _Vote:
 
     def result(self, stopped: str | None = None) -> PlanResult:
         """Return the result so far."""
-        for number in sorted(self._came):  # of a round that something ended
-            with suppress(Exception):  # key= may be what ended it
+        for number in sorted(self._came):  # samples of an interrupted round
+            with suppress(Exception):  # key= may have interrupted it
                 self._count(number)
         final = None
         if any(self._counts):

@@ -1,4 +1,4 @@
-"""Several samples by one request (``n``), if the provider has that and bills its prompt once."""
+"""Asks for several samples by one request (``n``), if the provider supports it and bills the prompt once."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ..errors import MsgfluxError, RefusedError, TruncatedError, described
 from ..generation.decode import decode_answer
 from ..models.answer import ModelResponse
 from ..models.chat import ChatCompletion
-from .drive import Done
+from .drive import JobResult
 
 __all__ = ["MOST_AT_ONCE", "choices_of", "offers_several", "with_choices"]
 
@@ -19,22 +19,22 @@ MOST_AT_ONCE = 16
 
 
 def offers_several(model: Any) -> bool:
-    """Whether several answers of a model can come by one request."""
+    """Whether a model can return several answers to one request."""
     if not isinstance(model, ChatCompletion) or not model.profile.several_choices:
         return False
     return model.wire == "chat" and "n" not in {**model.options, **(model.extra_body or {})}
 
 
 def with_choices(model: ChatCompletion, count: int) -> ChatCompletion:
-    """Return a model that gives so many answers to each request; none of them is sent back for a correction."""
+    """Return a model that gives ``count`` answers to each request; none is sent back for a correction."""
     made = copy.copy(model)
     made.options = {**model.options, "n": count}
     made.profile = msgspec.structs.replace(model.profile, reasks=0)
     return made
 
 
-def choices_of(response: ModelResponse) -> list[Done]:
-    """Return what each answer of a response means, or why it cannot be read; of a call's arguments, the first alone."""
+def choices_of(response: ModelResponse) -> list[JobResult]:
+    """Return the value of each answer in a response, or why it cannot be read; for tool arguments only the first."""
     request = response.request
     if request.schema is None or request.schema_method == "tool":
         return [_read(response.consume)]
@@ -50,8 +50,8 @@ def choices_of(response: ModelResponse) -> list[Done]:
     return [_read(lambda choice=choice: read(choice)) for choice in response.choices]
 
 
-def _read(work: Any) -> Done:
+def _read(work: Any) -> JobResult:
     try:
-        return Done(work())
+        return JobResult(work())
     except MsgfluxError as error:
-        return Done(None, described(error), error)
+        return JobResult(None, described(error), error)

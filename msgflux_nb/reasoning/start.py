@@ -1,4 +1,4 @@
-"""``start``: run a plan on a thread of its own, so that a notebook stays free; watch it, stop it, wait for it."""
+"""``start``: runs a plan on a separate thread, so that a notebook stays free; it can be watched and stopped."""
 
 from __future__ import annotations
 
@@ -34,8 +34,8 @@ class PlanRun:
 
     Attributes:
         state: ``running``, ``complete``, ``stopped`` or ``failed``.
-        result: what the driver returned; of a plan that broke off, its result so far. None before the end.
-        error: why it broke off, or None.
+        result: the result of the driver; if the plan broke off, the result so far. None before the end.
+        error: the exception that broke the plan off, or None.
     """
 
     def __init__(self, driver: Callable[..., Any], given: tuple[Any, ...], keywords: dict[str, Any]) -> None:
@@ -56,11 +56,11 @@ class PlanRun:
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the plan is still running."""
         return not self._done.is_set()
 
     def stop(self) -> None:
-        """End the plan and keep its results; calls in flight are cancelled. From any thread, as often as wanted."""
+        """Stop the plan, cancel calls in flight, and keep the results. May be called from any thread, and again."""
         with self._lock:
             self._stop_asked = True
             started = self._started
@@ -68,10 +68,10 @@ class PlanRun:
             started.stop()
 
     def wait(self, timeout_seconds: float | None = None) -> PlanResult | None:
-        """Wait for the end, and return the result; None if the time is over first.
+        """Wait for the end, and return the result; None if ``timeout_seconds`` pass first.
 
         Raises:
-            Exception: what the driver raised. A stop raises nothing; it returns the result so far.
+            Exception: whatever the driver raised. After a stop nothing is raised, and the result so far is returned.
         """
         if not self._done.wait(timeout_seconds):
             return None
@@ -80,10 +80,10 @@ class PlanRun:
         return self.result
 
     def ask_others(self) -> PlanRun:
-        """Ask for the samples that an early stop of a vote has left out, and count all; return the run that does.
+        """Start a run that asks for the samples that an early stop of a vote has left out, and counts all; return it.
 
         Raises:
-            ValueError: there are none.
+            ValueError: no samples were left out.
         """
         result = self.wait()
         if result is None or not samples_left(result):
@@ -91,11 +91,11 @@ class PlanRun:
         return start(self._driver, *self._given, **{**self._keywords, "stop": None, "before": result})
 
     def watch(self, watcher: Watcher) -> None:
-        """Tell a function everything: what was told so far at once, the rest as it happens, on the plan's thread.
+        """Call a function with every event: past events at once, later ones as they happen, on the plan's thread.
 
         Args:
-            watcher: told the clock's seconds (``time.monotonic``) together with the event, and None at the end. It must
-                not raise.
+            watcher: called with the clock's seconds (``time.monotonic``) and the event, and with None at the end. It
+                must not raise.
         """
         with self._lock:
             for news in self._told:
@@ -112,9 +112,9 @@ class PlanRun:
         try:
             self.result = asyncio.run(self._call())
             state = "complete"
-        except BaseException as error:  # kept for whoever waits: on a thread nobody else would catch it
+        except BaseException as error:  # kept for ``wait``, since nothing else would catch it on a thread
             self.error, self.result = error, getattr(error, "plan", None)
-            stopped = self.result is not None and self.result.stopped == "interrupted"  # by anybody, the view too
+            stopped = self.result is not None and self.result.stopped == "interrupted"  # by any caller, or by the view
             state = "stopped" if stopped and isinstance(error, StreamInterruptedError) else "failed"
         self.state = state
         with self._lock:
@@ -149,15 +149,15 @@ def start(driver: Callable[..., Any], /, *given: Any, **keywords: Any) -> PlanRu
     """Run a driver on a thread; return at once.
 
     Args:
-        driver: ``mf.plan.react``, ``mf.plan.self_consistency`` or ``mf.plan.tree_of_thoughts``; its async twin runs.
-        given: what the driver is called with.
-        keywords: its keywords.
+        driver: ``mf.plan.react``, ``mf.plan.self_consistency`` or ``mf.plan.tree_of_thoughts``; its async twin is run.
+        given: the positional arguments of the driver.
+        keywords: its keyword arguments.
 
     Returns:
-        The run: ``mf.PlanView(run)`` draws it, ``run.stop()`` ends it, ``run.wait()`` gives its result.
+        The run: ``mf.PlanView(run)`` draws it, ``run.stop()`` stops it, ``run.wait()`` returns its result.
 
     Raises:
-        TypeError: it is not a driver.
+        TypeError: ``driver`` is not a driver.
 
     Example:
         >>> run = start(self_consistency, lambda task: 42, "6 times 7?", n=3, answer=int)

@@ -1,6 +1,6 @@
-"""The loop of ``run_tools``, without waiting, and its four steps that wait: ask for an answer, run a call.
+"""The loop of ``run_tools`` without I/O, and its steps with I/O, sync and async: ask for an answer, run a call.
 
-Both drivers of ``run_tools``, ``react`` and the playground go through it.
+``run_tools``, ``arun_tools``, ``react`` and the playground use it.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class StepStarted(msgspec.Struct, frozen=True):
     """The model is about to be asked.
 
     Attributes:
-        step: how often it was asked, this time included.
-        stream: its answer, of which nothing was sent for yet; ``stream.cancel()`` ends it, from any thread.
+        step: the number of this request, counted from 1.
+        stream: its answer, which is not requested yet; ``stream.cancel()`` ends it, from any thread.
     """
 
     step: int
@@ -60,9 +60,9 @@ class StepEnded(msgspec.Struct, frozen=True):
     """An answer has ended.
 
     Attributes:
-        step: which.
+        step: the number of the request.
         stream: the answer, as far as it came.
-        error: what ended it early, an interrupt included; None if it is whole.
+        error: the exception that ended it early, interrupts included; None if it is complete.
     """
 
     step: int
@@ -74,8 +74,8 @@ class RunEnded(msgspec.Struct, frozen=True):
     """The whole conversation has ended.
 
     Attributes:
-        run: what ``run_tools`` returns, a :class:`ToolRun`, or the one answer of :func:`one_answer`; None if it raises.
-        error: what it raises, an interrupt included.
+        run: the result of ``run_tools``, a :class:`ToolRun`, or the answer of :func:`one_answer`; None after an error.
+        error: the exception, interrupts included; else None.
     """
 
     run: Any = None
@@ -86,11 +86,11 @@ OnEvent = Callable[[Event | StepStarted | StepEnded | RunEnded], Any]
 
 
 class ToolRun(ModelResponse):
-    """The final answer of a conversation with tools; everything that a :class:`ModelResponse` offers is about it.
+    """The final answer of a conversation with tools, and the whole conversation.
 
     Attributes:
-        messages: the whole conversation: what was given, each turn with its calls and their results, the final answer.
-        responses: the answers, one for each time that the model was asked; the last one is the final answer.
+        messages: the whole conversation: the given messages, each turn with its calls and results, the final answer.
+        responses: all answers in order; the last one is the final answer.
     """
 
     def __init__(self, messages: list[dict[str, Any]], responses: list[Answer]) -> None:
@@ -100,20 +100,20 @@ class ToolRun(ModelResponse):
 
     @property
     def usage(self) -> Usage | None:
-        """What all answers together were billed; ``metadata.usage`` is the final one's."""
+        """The billed tokens of all answers together; ``metadata.usage`` is that of the final answer."""
         usages = [one.metadata.usage for one in self.responses]
         known = [usage for usage in usages if usage is not None]
         return sum(known[1:], known[0]) if len(known) == len(usages) else None
 
     @property
     def cost(self) -> float | None:
-        """US dollars of all answers together; None when the price of one is not known."""
+        """US dollars of all answers together; None if the price of one is not known."""
         costs = [one.metadata.cost for one in self.responses]
         return None if None in costs else sum(cost for cost in costs if cost is not None)
 
 
 class ToolLoop:
-    """One conversation, without waiting. Both drivers ask for its next turn, and report the result."""
+    """One conversation, without I/O. The drivers ask for its next turn, and report the result."""
 
     def __init__(
         self,
@@ -146,10 +146,10 @@ class ToolLoop:
         self._keywords = keywords
         self._left = max_steps
         self._on_request, self._on_result = on_request, on_result
-        self._results: dict[str, str] = {}  # of the calls of this turn
+        self._results: dict[str, str] = {}  # of this turn's calls, by id
 
     def keywords(self) -> dict[str, Any]:
-        """What to call the model with. A forced call is forced once: else the model could never answer."""
+        """Return the keywords of the next call. A tool call is forced only once, or the model could never answer."""
         keywords = {**self._keywords, **({"tool_schemas": self.schemas} if self.schemas else {})}
         if self.responses:
             keywords.pop("tool_choice", None)
@@ -160,20 +160,20 @@ class ToolLoop:
 
     @contextmanager
     def telling(self) -> Iterator[None]:
-        """Tell how the conversation ends."""
+        """Send how the conversation ends."""
         tell = self.on_event or (lambda _: None)
         try:
             yield
         except BaseException as error:
             if not getattr(error, "messages", None):
-                with suppress(Exception):  # an error may have no room for it
+                with suppress(Exception):  # an exception with slots takes no attribute
                     error.messages = self._so_far()  # type: ignore[attr-defined]  # what was paid for is not lost
             tell(RunEnded(error=error))
             raise
 
     @contextmanager
     def told(self, stream: Any, on_event: OnEvent) -> Iterator[None]:
-        """Tell that an answer starts, and that it has ended; one that was cancelled is an error here."""
+        """Send that an answer starts and how it ends; a cancelled answer is an error here."""
         step = len(self.responses) + 1
         try:
             on_event(StepStarted(step, stream))
@@ -186,7 +186,7 @@ class ToolLoop:
         on_event(StepEnded(step, stream))
 
     def took(self, response: Answer) -> ToolCallAggregator | None:
-        """Take an answer; return the calls to run, or None if it is the final one.
+        """Add an answer; return the calls to run, or None if it is the final answer.
 
         Raises:
             ToolCallError: the model still calls tools although ``max_steps`` is reached.
@@ -206,13 +206,13 @@ class ToolLoop:
         return calls
 
     def took_results(self, calls: ToolCallAggregator) -> None:
-        """Take the results of all complete calls; a broken call is answered by its own error."""
+        """Add the results of all complete calls; the result of a broken call is its error."""
         calls.insert_results(self._results)
         self.messages += calls.get_messages()
         self._results = {}
 
     def _so_far(self) -> list[dict[str, Any]]:
-        """The conversation as a history that can go on: of the last turn, the calls that have a result."""
+        """Return the conversation as a history that can be continued; of the last turn, only calls with a result."""
         calls = self.responses[-1].aggregator if self._results else None
         if calls is None:
             return self.messages
@@ -228,18 +228,18 @@ class ToolLoop:
         return run
 
     def ask(self, call: ToolCall) -> Any:
-        """Ask whether a call may run; an async ``on_request`` gives an awaitable."""
+        """Ask ``on_request`` whether a call may run; an async one returns an awaitable."""
         return None if self._on_request is None else self._on_request(call)
 
     def prepared(self, call: ToolCall, answer: Any) -> tuple[Tool | None, ToolCall, Any]:
-        """Return the tool to run, or None; the call as it was approved; and the result where nothing is to be run."""
+        """Return the tool to run or None, the approved call, and the result if there is nothing to run."""
         if isinstance(answer, dict):
             call = call._replace(arguments=answer)
         elif answer is False or isinstance(answer, str):
             said = f": {answer}" if answer else ""
             return None, call, {"error": f"the user did not approve this call{said}"}
         tool = self.tools.get(call.name)
-        if tool is None and call.name in self._echoed:  # Moonshot runs it, and wants its arguments back to do so
+        if tool is None and call.name in self._echoed:  # Moonshot runs it once its arguments are sent back
             return None, call, call.arguments
         if tool is None:
             names = ", ".join(self.tools) or "none"
@@ -247,7 +247,7 @@ class ToolLoop:
         return tool, call, None
 
     def finished(self, call: ToolCall, result: Any) -> None:
-        """Take a result, and tell of it."""
+        """Add a result, and call ``on_result`` with it."""
         try:
             if self._on_result is not None:
                 self._on_result(call, result)
@@ -256,12 +256,12 @@ class ToolLoop:
 
 
 def answer_of(model: Any, loop: ToolLoop, response: Any = None) -> Answer:
-    """Ask for the next answer of a loop, and return it when it is whole.
+    """Ask for the next answer of a loop, and return it when it is complete.
 
     Args:
-        model: whom.
+        model: the model.
         loop: the conversation.
-        response: the answer, if it was asked for already.
+        response: the answer, if it was already asked for.
 
     Raises:
         MsgfluxError: the call failed, or was cancelled.
@@ -277,7 +277,7 @@ def answer_of(model: Any, loop: ToolLoop, response: Any = None) -> Answer:
 
 
 async def aanswer_of(model: Any, loop: ToolLoop) -> Answer:
-    """As :func:`answer_of`, from a coroutine."""
+    """Like :func:`answer_of`, but async."""
     response: Any = await model.acall(loop.messages, **loop.keywords())
     if loop.on_event is not None:
         with loop.told(response, loop.on_event):
@@ -288,13 +288,13 @@ async def aanswer_of(model: Any, loop: ToolLoop) -> Answer:
 
 
 def one_answer(model: Any, messages: Messages, on_event: OnEvent, keywords: dict[str, Any]) -> Answer:
-    """Ask once, without tools, and tell of it as ``run_tools`` does.
+    """Ask once, without tools, and send the same events as ``run_tools``.
 
     Args:
-        model: whom.
-        messages: what.
+        model: the model.
+        messages: the messages.
         on_event: as for ``run_tools``.
-        keywords: of the call.
+        keywords: the keywords of the call.
 
     Raises:
         MsgfluxError: the call failed, or was cancelled.
@@ -307,7 +307,7 @@ def one_answer(model: Any, messages: Messages, on_event: OnEvent, keywords: dict
 
 
 def run_call(loop: ToolLoop, call: ToolCall) -> None:
-    """Have a call approved, run it, and give its result to the loop."""
+    """Have a call approved, run it, and report its result to the loop."""
     tool, approved, result = loop.prepared(call, loop.ask(call))
     if tool is not None:
         result = tried(tool.call, approved.arguments)
@@ -318,7 +318,7 @@ def run_call(loop: ToolLoop, call: ToolCall) -> None:
 
 
 async def arun_call(loop: ToolLoop, call: ToolCall) -> None:
-    """As :func:`run_call`, from a coroutine; the tool may be async, and what approves it too."""
+    """Like :func:`run_call`, but async; the tool and ``on_request`` may be async."""
     answer = loop.ask(call)
     tool, approved, result = loop.prepared(call, await answer if inspect.isawaitable(answer) else answer)
     if tool is not None:
@@ -326,6 +326,6 @@ async def arun_call(loop: ToolLoop, call: ToolCall) -> None:
             result = tried(tool.call, approved.arguments)
         else:
             result = await asyncio.to_thread(tried, tool.call, approved.arguments)
-        if inspect.isawaitable(result):  # also of a plain function that returns a coroutine
+        if inspect.isawaitable(result):  # a plain function may return a coroutine too
             result = await waited_for(result)
     loop.finished(approved, result)

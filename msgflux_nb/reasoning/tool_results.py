@@ -1,4 +1,4 @@
-"""What a tool returns or raises → what the model reads; nothing that a tool does ends the conversation."""
+"""Turns what a tool returns or raises into text for the model; a tool cannot end the conversation."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["as_text", "tried", "waited_for"]
 
 
 def as_text(call: ToolCall, result: Any) -> str:
-    """Return a result as the model reads it; half a letter can be in no request."""
+    """Return a result as text for the model, without halves of surrogate pairs, which a request cannot hold."""
     if isinstance(result, str):
         return joined(result)
     if isinstance(result, BaseException):
@@ -29,7 +29,7 @@ def as_text(call: ToolCall, result: Any) -> str:
 
 
 def tried(function: Callable[..., Any], *arguments: Any) -> Any:
-    """Call a tool; return what it raised, which is told to the model. A thread cannot raise a StopIteration."""
+    """Call a tool; return the exception that it raises, for the model; a thread cannot raise a StopIteration."""
     try:
         return function(*arguments)
     except BaseException as error:
@@ -39,7 +39,7 @@ def tried(function: Callable[..., Any], *arguments: Any) -> Any:
 
 
 async def waited_for(result: Any) -> Any:
-    """Wait for an async tool; return what it raised, but for a cancellation of the caller."""
+    """Await an async tool; return the exception that it raises, except a cancellation of the caller."""
     try:
         return await result
     except BaseException as error:

@@ -1,4 +1,4 @@
-"""``run_tools``: ask the model, run the tools that it calls, feed their results back, until it answers."""
+"""``run_tools``: asks the model, runs the tools that it calls, sends their results back, until it answers."""
 
 from __future__ import annotations
 
@@ -45,29 +45,29 @@ def run_tools(
     Args:
         model: from ``Model.chat_completion``.
         messages: a text, or a list of message dicts; read, never changed.
-        tools: Python functions, whose hints and docstrings tell the model what they take; and tools that run at the
-            provider, such as ``{"type": "web_search_preview"}``.
+        tools: Python functions, whose hints and docstrings describe their parameters to the model; and tools that run
+            at the provider, such as ``{"type": "web_search_preview"}``.
         max_steps: how often the model is asked, at most.
-        on_request: called with each :class:`ToolCall` before it runs. ``False`` or a reason as ``str`` refuses it,
-            which the model is told; a dict replaces its arguments; anything else lets it run.
-        on_result: called with each call and its result; where the function failed, the exception. What it or
-            ``on_request`` raises ends the run.
-        on_event: streams each answer, and is called with every typed event of it, between a :class:`StepStarted` and a
-            :class:`StepEnded`; at last with a :class:`RunEnded`. What it raises ends the run.
-        system_prompt: put in front of the messages.
-        tool_choice: for the first turn: ``"required"``, or the name of a tool; later turns are the model's choice.
-        prefilling: the start of the first answer; later ones begin by themselves.
-        generation_schema: what the final answer is decoded to.
+        on_request: called with each :class:`ToolCall` before it runs. ``False`` or a reason as ``str`` refuses the
+            call, and the model is told so; a dict replaces its arguments; anything else lets it run.
+        on_result: called with each call and its result, or the exception if the function failed. An exception of
+            ``on_result`` or ``on_request`` ends the run.
+        on_event: streams each answer, and is called with each of its typed events, between a :class:`StepStarted` and a
+            :class:`StepEnded`, and at the end with a :class:`RunEnded`. An exception that it raises ends the run.
+        system_prompt: put before the messages.
+        tool_choice: for the first turn: ``"required"``, or the name of a tool; in later turns the model chooses.
+        prefilling: the start of the first answer only.
+        generation_schema: the type to which the final answer is decoded.
         unknown: any other keyword is refused.
 
     Returns:
         The final answer, with the whole conversation in ``messages``.
 
     Raises:
-        Exception: whatever ends the run has the conversation so far in its ``messages``, results that came included.
+        Exception: whatever ends the run; its ``messages`` hold the conversation so far, including results.
         ToolCallError: ``max_steps`` is reached; the conversation so far is in its ``messages``.
         SchemaError: a function cannot be a tool.
-        StreamInterruptedError: with ``on_event``: somebody cancelled the stream.
+        StreamInterruptedError: with ``on_event``: the stream was cancelled.
         MsgfluxError: a call of the model failed.
 
     Example:
@@ -108,9 +108,9 @@ async def arun_tools(
     generation_schema: Any = None,
     **unknown: Never,
 ) -> ToolRun:
-    """As :func:`run_tools`, from a coroutine: the calls of one turn run side by side.
+    """Like :func:`run_tools`, but async: the calls of one turn run concurrently.
 
-    Async functions run on the loop, others on threads; ``on_request`` may be async, to wait for a person.
+    Async functions run on the loop, others on threads. ``on_request`` may be async, to wait for a person.
     """
     refuse_unknown("run_tools", unknown, inspect.signature(run_tools).parameters)
     keywords = _keywords(system_prompt, tool_choice, prefilling, generation_schema)

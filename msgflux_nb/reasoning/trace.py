@@ -1,4 +1,4 @@
-"""What a plan did, step by step, as values: calls of the model, samples, nodes of a tree, turns with tools."""
+"""The entries of a plan's trace: calls of the model, samples, nodes of a tree, turns with tools."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ class Asked(msgspec.Struct, frozen=True):
     Attributes:
         purpose: ``sample``, ``propose``, ``value``, ``judge`` or ``close``.
         about: the number of the sample, or the path of the node.
-        prompt: the text that was sent, or None if the caller's messages were sent as they are.
-        text: what came.
-        problem: why it could not be read; None if it could.
-        seconds: how long it took.
+        prompt: the text that was sent, or None if the caller's messages were sent unchanged.
+        text: the text of the answer.
+        problem: why the answer could not be read, or None.
+        seconds: how long the call took.
     """
 
     purpose: str
@@ -35,11 +35,11 @@ class Sample(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of a vote.
 
     Attributes:
-        number: counts from 0.
-        answer: the value; None if it could not be read.
-        reasoning: the steps before it.
-        group: number of the group of equal answers, in order of first appearance; None votes for nothing.
-        problem: why it could not be read; None if it could.
+        number: the number of the sample, from 0.
+        answer: the answer; None if it could not be read.
+        reasoning: the reasoning steps before it.
+        group: the number of its group of equal answers, in order of first appearance; None if it has no vote.
+        problem: why the answer could not be read, or None.
     """
 
     number: int
@@ -53,12 +53,12 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
     """One thought of a tree.
 
     Attributes:
-        id: counts from 0 in the order in which thoughts were proposed.
-        parent: id of the thought it continues; None for a first one.
-        level: 1 for a first thought.
+        id: the number of the thought, from 0, in the order of proposal.
+        parent: the id of the thought that it continues; None for a first thought.
+        level: the level in the tree; 1 for a first thought.
         path: all thoughts up to this one.
-        value: how promising it is; None if nobody said.
-        state: ``kept`` for the next level, ``pruned``, ``dead`` or ``solved`` by ``check``, ``open`` where the search
+        value: how promising the path is; None if it was not valued.
+        state: ``kept`` for the next level, ``pruned``, ``dead`` or ``solved`` by ``check``, or ``open`` if the search
             ended before it was judged.
     """
 
@@ -71,14 +71,14 @@ class Node(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ToolStep(msgspec.Struct, frozen=True, kw_only=True):
-    """One call of a tool.
+    """One tool call.
 
     Attributes:
-        thought: what the model said with it.
+        thought: the model's thought about the call.
         name: the tool.
-        arguments: as it was run with them; None if they could not be read.
+        arguments: the arguments of the call as it was run; None if they could not be read.
         result: the whole result, as text.
-        cut: whether the model saw only its beginning.
+        cut: whether the model saw only the beginning of the result.
     """
 
     thought: str
@@ -92,10 +92,10 @@ class Turn(msgspec.Struct, frozen=True, kw_only=True):
     """One answer of a model that may use tools.
 
     Attributes:
-        number: counts from 1.
-        text: what the model wrote with its calls, or its answer.
-        closing: whether it was asked without tools, at a limit.
-        steps: its calls that came to an end.
+        number: the number of the turn, from 1.
+        text: the text that the model wrote with its calls, or its answer.
+        closing: whether this is the closing turn, without tools, at a limit.
+        steps: its ended calls.
     """
 
     number: int

@@ -1,4 +1,4 @@
-"""``tree_of_thoughts``: propose next thoughts, keep the most promising ones, level by level."""
+"""``tree_of_thoughts``: proposes next thoughts and keeps the most promising ones, level by level."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec import Meta
 
 from .argument_checks import check_answer, check_count, check_functions, check_model, check_task, prompts_of
 from .budget import Budget, Limits
-from .drive import Done, PlanJob, adrive, drive
+from .drive import JobResult, PlanJob, adrive, drive
 from .log import Log, numbered, running
 from .plan_events import OnPlanEvent, PlanStarted
 from .prompts import Prompts
@@ -53,33 +53,32 @@ def tree_of_thoughts(
 ) -> PlanResult:
     """Search a tree of thoughts breadth first (Yao et al. 2023, 2305.10601).
 
-    On each level every kept path gets next thoughts; ``check`` ends the search at the first solved path and drops dead
-    ones; of the others the ``breadth`` with the highest values go on. Equal paths are one node, valued once; ties keep
-    the order in which they were proposed.
+    On each level next thoughts are proposed for every kept path. ``check`` ends the search at the first solved path and
+    drops dead ones. Of the others, the ``breadth`` paths with the highest values are kept. Equal paths are one node,
+    valued once; ties keep the order of proposal.
 
     Args:
-        model: from ``Model.chat_completion``; None where both ``propose`` and ``value`` are given.
+        model: from ``Model.chat_completion``; may be None if both ``propose`` and ``value`` are given.
         task: a text, or a list of message dicts.
-        breadth: how many paths go on from each level.
-        depth: how many levels there are.
+        breadth: how many paths are kept on each level.
+        depth: the number of levels.
         answer: the type of the answer. A model is asked for it at the end; without a model it is the last thought of
             the best path, read as this type.
-        propose: gives next thoughts of a path, a tuple of thoughts; the first path is empty.
-        value: gives how promising a path is; any number, more is better.
-        check: says of a path ``True`` (solved), ``False`` (dead) or ``None`` (cannot tell).
+        propose: returns the next thoughts for a path, which is a tuple of thoughts; the first path is empty.
+        value: returns how promising a path is; any number, higher is better.
+        check: returns for a path ``True`` (solved), ``False`` (dead) or ``None`` (cannot tell).
         samples: how often a model values a node; the mean counts.
-        prompts: other texts than the usual ones.
-        on_event: told of each thing that happens, as ``mf.plan.PlanStarted``, ``Asked``, ``Spent`` and so on; what it
+        prompts: replaces the default prompts.
+        on_event: called with each event: ``mf.plan.PlanStarted``, ``Asked``, ``Spent`` and so on; an exception that it
             raises ends the plan. ``mf.PlanView().on_event`` draws it.
         **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the model is asked once more,
-            for the answer; that call is within ``max_calls``. Without a model, calls of ``propose`` and ``value``
-            count.
+            for the answer; ``max_calls`` includes that call. Without a model, calls of ``propose`` and ``value`` count.
 
     Returns:
-        The answer; ``paths`` is the last beam, best first, and ``trace`` has every node.
+        The answer; ``paths`` holds the last beam, best first, and ``trace`` every node.
 
     Raises:
-        Exception: whatever a call or a function raises; ``error.plan`` is the result so far, also of an interrupt.
+        Exception: whatever a call or a function raises; ``error.plan`` is the result so far, also for an interrupt.
 
     Example:
         >>> result = tree_of_thoughts(None, "the largest number of two digits 1 or 2", breadth=1, depth=2, answer=int,
@@ -112,7 +111,7 @@ async def atree_of_thoughts(
     max_concurrency: int = 8,
     **budget: Unpack[Limits],
 ) -> PlanResult:
-    """As :func:`tree_of_thoughts`, from a coroutine: the calls of one level run side by side."""
+    """Like :func:`tree_of_thoughts`, but async: the calls of one level run concurrently."""
     tree = _Tree(
         model, task, breadth, depth, answer, propose, value, check, samples, prompts_of(prompts), budget, on_event
     )
@@ -123,7 +122,7 @@ async def atree_of_thoughts(
 
 
 class _Tree:
-    """A search; no waiting. The drivers ask it what to call next."""
+    """The state of a search, without I/O; the drivers ask it what to call next."""
 
     def __init__(
         self,
@@ -162,13 +161,13 @@ class _Tree:
         self._stopped: str | None = None
 
     def started(self) -> PlanStarted:
-        """What is told first."""
+        """The first event."""
         options = {"breadth": self._breadth, "depth": self._depth}
         limits = self.log.budget.limits
         return PlanStarted(kind="tree_of_thoughts", task=self._task, limits=limits, options=options, stop=self.log.stop)
 
-    def plan(self) -> Generator[Sequence[PlanJob], list[Done], None]:
-        """Say what to call next, until the search ends; then ask a model for the answer."""
+    def plan(self) -> Generator[Sequence[PlanJob], list[JobResult], None]:
+        """Yield what to call next, until the search ends; then ask a model for the answer."""
         for level in range(self._depth):
             yield from self._level([()] if level == 0 else self._beam)
             if self._stopped is not None:
@@ -188,7 +187,7 @@ class _Tree:
             raise done.error
         self._final = done.value
 
-    def _level(self, beam: list[Path]) -> Generator[Sequence[PlanJob], list[Done], None]:
+    def _level(self, beam: list[Path]) -> Generator[Sequence[PlanJob], list[JobResult], None]:
         self._growing = beam
         jobs = [self._proposing(path) for path in beam]
         done = yield jobs
@@ -207,11 +206,11 @@ class _Tree:
             self._stopped = self._cut(valuations, done)
         self._keep(alive)
 
-    def _cut(self, jobs: list[PlanJob], done: list[Done]) -> str | None:
+    def _cut(self, jobs: list[PlanJob], done: list[JobResult]) -> str | None:
         return self.log.budget.reached() if len(done) < len(jobs) else None
 
     def _grow(self) -> list[Path]:
-        """Make nodes of what was proposed, in the order of the beam; equal paths are one."""
+        """Make nodes of the proposed thoughts, in the order of the beam; equal paths are one node."""
         fresh: list[Path] = []
         for parent in self._growing:
             for thought in self._proposed.pop(parent, ()):
@@ -223,8 +222,8 @@ class _Tree:
                     fresh.append(path)
         return fresh
 
-    def _checked(self, fresh: list[Path]) -> Generator[Sequence[PlanJob], list[Done], list[Path]]:
-        """Ask ``check`` of each path in turn, before any is valued; return those that are not dead."""
+    def _checked(self, fresh: list[Path]) -> Generator[Sequence[PlanJob], list[JobResult], list[Path]]:
+        """Call ``check`` for each path in turn, before any is valued; return the paths that are not dead."""
         if self._check is None:
             return fresh
         alive: list[Path] = []
@@ -242,7 +241,7 @@ class _Tree:
         return alive
 
     def _keep(self, alive: list[Path]) -> None:
-        """Keep the best of a level; a level that a limit cut short is kept as far as it was valued."""
+        """Keep the best paths of a level; of a level that a limit cut short, the best of those that were valued."""
         for path in alive:
             self._mark(path, value=self._mean(path))
         if self._stopped is not None:
@@ -271,7 +270,7 @@ class _Tree:
             self.log.tell(node)
 
     def _proposing(self, path: Path) -> PlanJob:
-        def then(done: Done) -> None:
+        def then(done: JobResult) -> None:
             self._proposed[path] = _thoughts(done, self._propose is not None)
 
         if self._propose is not None:
@@ -280,7 +279,7 @@ class _Tree:
         return self._asking("propose", path, self._prompts.propose, Thoughts, then)
 
     def _valuing(self, path: Path, number: int) -> PlanJob:
-        def then(done: Done) -> None:
+        def then(done: JobResult) -> None:
             if done.problem is None:
                 found = done.value.score if self._value is None else _number(done.value)
                 self._values.setdefault(path, []).append(found)
@@ -324,8 +323,8 @@ class _Tree:
         )
 
 
-def _thoughts(done: Done, given: bool) -> list[str]:
-    if done.problem is not None:  # no thought came, which the trace says
+def _thoughts(done: JobResult, given: bool) -> list[str]:
+    if done.problem is not None:  # the trace says why no thought came
         return []
     thoughts = done.value if given else done.value.thoughts
     if isinstance(thoughts, str) or not isinstance(thoughts, Iterable):
@@ -334,7 +333,7 @@ def _thoughts(done: Done, given: bool) -> list[str]:
     for thought in listed:
         if not isinstance(thought, str):
             raise TypeError(f"propose(path): expected a list of texts, got {thought!r} in it")
-    return [str(thought) for thought in listed]  # NumPy's texts too
+    return [str(thought) for thought in listed]  # NumPy's strings too
 
 
 def _number(value: Any) -> float:
@@ -356,7 +355,7 @@ def _verdict(value: Any) -> bool | None:
 
 
 def _decoded(text: str, answer: Any) -> Any:
-    """Read a text as a type, such as ``"22"`` as an int; None if it is none."""
+    """Read a text as a type, such as ``"22"`` as an int; None if it does not fit."""
     try:
         return msgspec.convert(text.strip(), answer, strict=False)
     except (msgspec.ValidationError, TypeError):
