@@ -122,8 +122,8 @@ def _function(tool: Any, place: str) -> dict[str, Any]:
     schemas = [tool[name] for name in _SCHEMA_NAMES if tool.get(name) is not None]
     function = {name: tool[name] for name in _FUNCTION_FIELDS if tool.get(name) is not None}
     parameters = {"parameters": schemas[0]} if schemas else {}
-    beside = _without(tool, "type", *_FUNCTION_FIELDS, *_SCHEMA_NAMES)
-    return {"type": "function", "function": {**function, **parameters}, **beside}
+    others = _without(tool, "type", *_FUNCTION_FIELDS, *_SCHEMA_NAMES)
+    return {"type": "function", "function": {**function, **parameters}, **others}
 
 
 def _without(tool: dict[str, Any], *names: str) -> dict[str, Any]:

@@ -39,7 +39,7 @@ class RowReader:
 
     @contextmanager
     def kept(self) -> Iterator[None]:
-        """Store the items that came in ``rows`` of an error that is raised."""
+        """Give an error that is raised inside the block the items so far, as its ``rows``."""
         try:
             yield
         except MsgfluxError as error:

@@ -23,7 +23,7 @@ _REFRESH_SECONDS = 1.0  # keys, proxies and addresses in the environment are rea
 
 
 class WholeAnswers:
-    """Sends requests to one endpoint.
+    """Sends a batch's requests to one endpoint, each once, and returns the bodies of their answers.
 
     Args:
         connect: returns the endpoint of a request, with the key.
@@ -60,8 +60,8 @@ class WholeAnswers:
             return error
 
     async def _now(self, wire: Wire, request: Callable[[], ChatRequest]) -> Destination | Endpoint:
-        """Return where requests go now; found again for another wire, loop, or second."""
-        # Read once: another thread, with a loop of its own, may replace it.
+        """Return where requests go now; looked up again for another wire, for another loop, and after a second."""
+        # Read once, since another thread with another loop may replace it.
         loop, found = asyncio.get_running_loop(), self._found
         if found is None or found.loop is not loop or found.wire != wire or loop.time() >= found.until:
             endpoint = await self._connect(request())

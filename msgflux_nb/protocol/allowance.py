@@ -3,8 +3,8 @@
 Providers spell these headers in many ways: ``x-ratelimit-remaining-tokens``, ``anthropic-ratelimit-tokens-remaining``,
 ``x-ratelimit-remaining-tokens-minute``, ``x-ratelimit-reset-requests-day``. So a name is read word by word, in any
 order: whether it is a remaining count or the time of a reset, whether it is of requests or tokens, and the other words,
-which tell what count and reset belong together. A gateway may send headers of its own next to those of the provider:
-each family is read by itself, and the tightest limit counts.
+which tell which count and reset belong together. A gateway may send its own headers next to those of the provider: each
+family is read separately, and the tightest limit counts.
 """
 
 from __future__ import annotations

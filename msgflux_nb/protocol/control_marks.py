@@ -1,9 +1,9 @@
-"""Control marks of a chat template that a server left in an answer's text → the text without them.
+"""Removes control tokens of a chat template that a server left in an answer's text.
 
-A server that shows special tokens ends an answer with ``<|im_end|>`` or ``</s>``, or stands part of it between
-``<|begin_of_box|>`` and ``<|end_of_box|>``. Marks count where a template puts them: at the end of the text, in front of
-it, or in such a pair. A text that speaks of them keeps them: in code, in quotes, in the middle of a sentence, in JSON,
-and everywhere once it has named one.
+Some servers end an answer with ``<|im_end|>`` or ``</s>``, or put part of it between ``<|begin_of_box|>`` and
+``<|end_of_box|>``. Marks are removed only where a template puts them: at the end of the text, before it, or as such a
+pair. A text that mentions marks keeps them: in code, in quotes, in the middle of a sentence, in JSON, and everywhere
+after it has named one.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ HEADS = (
     *("<|begin_of_text|>", "<|startoftext|>", "<bos>", "<\uff5cbegin\u2581of\u2581sentence\uff5c>", "[|assistant|]"),
     *("<|start_of_turn_token|>", "<|chatbot_token|>"),
 )
-"""What a template puts before an answer, in lower case."""
+"""The marks that a template puts before an answer, in lower case."""
 _BOX = "<|begin_of_box|>"
 _NAME = r"(?![^\s<>]*(?:tool|call|func|think|thought))[^\s<>|\uff5c]{0,32}?"
 _END = re.compile(
@@ -42,22 +42,22 @@ _OPENING = re.compile(re.escape(_BOX), re.I)
 _UNFINISHED = re.compile(r"<[|\uff5c/]?[^\s<>]{0,80}|\[[|e]?[^\s\[\]]{0,20}", re.I)
 _CANDIDATE = re.compile(r"[<\[]")
 _MOST_HELD = 2_000  # characters
-_MOST_LOOKED_AT = 64  # marks; a text with more of them speaks of them
+_MOST_LOOKED_AT = 64  # marks; a text with more of them is about marks
 _ENDS_SENTENCE = tuple(".!?…。！？)]}\"'”’*`|>")  # full-width signs of Chinese and Japanese
 _SPEAKS = (" ", "\t", ",", ".", ";", ":", "!", "?", ")", "`", "…", "'")
 _SHOWN = 4
 
 
 class MarkFilter:
-    """Takes control marks out of text that arrives in pieces.
+    """Removes control marks from text that arrives in pieces.
 
     Args:
-        said: the text before, for instance a prefill, and everything that was returned since: whoever calls adds it.
-        never: whether marks are the answer's own words.
+        said: the text so far, to which the caller adds everything that is returned.
+        never: whether marks are part of the answer's text, so that none is removed.
 
     Attributes:
-        taken: the marks that were taken out.
-        holds: whether some text is held back, since it may be a mark.
+        taken: the removed marks.
+        holds: whether text is held back, since it may be a mark.
     """
 
     def __init__(self, said: TextPieces, *, prefill: str = "", never: bool = False) -> None:
@@ -65,13 +65,13 @@ class MarkFilter:
         self.taken: list[str] = []
         self.holds = False
         self._held = ""
-        self._awaited: set[str] = set()  # closings whose opening was taken out
+        self._awaited: set[str] = set()  # closing marks whose opening mark was removed
         self._looked_at = 0
-        self._json: bool | None = None  # whether the text is JSON, whose texts may hold marks; None if unknown
-        self._only_marks = False  # whether the text may consist of marks alone
+        self._json: bool | None = None  # whether the text is JSON, whose strings may hold marks; None if unknown
+        self._only_marks = False  # whether a text of marks only is an empty answer
 
     def open(self, marks: Iterable[str]) -> None:
-        """Note marks that stood before the text and were taken out."""
+        """Note marks before the text that were removed."""
         for mark in marks:
             self.taken.append(mark)
             self._only_marks = True
@@ -79,17 +79,17 @@ class MarkFilter:
                 self._awaited.add(_PAIRS[mark.lower()])
 
     def after_reasoning(self) -> None:
-        """Note that reasoning stood before the text, so that a text of nothing but marks is an empty answer."""
+        """Note that reasoning came before the text, so that a text of marks only is an empty answer."""
         self._only_marks = True
 
     def feed(self, text: str) -> str:
-        """Take some text, return what is certain."""
+        """Read some text, and return the part that is certain."""
         if self._off or (not self._held and "<" not in text and "[" not in text):
             return text
         return self._look(self._held + text, ended=False)
 
     def close(self, text: str = "") -> str:
-        """Take the last text, return what is no mark of it and of what was held back."""
+        """Read the last text, and return it with the text held back, without marks."""
         text = self._held + text
         return self._look(text, ended=True) if text and not self._off else text
 
@@ -109,7 +109,7 @@ class MarkFilter:
         return "".join(out)
 
     def _end(self, text: str, place: int, out: list[str], ended: bool) -> int | None:
-        """Return where to go on behind what begins at a place, and add it to what is said; None to wait for more."""
+        """Read the mark or character at a place, and return the next place; None to wait for more text."""
         if self._json is None:
             self._json = self._before([*out, text[place:]]).lstrip()[:1] in ("{", "[")
         found = _OPENING.match(text, place) or _END.match(text, place)
@@ -136,7 +136,7 @@ class MarkFilter:
         return found.end()
 
     def _name(self) -> None:
-        """Note that the text speaks of a mark."""
+        """Note that the text mentions a mark."""
         self._looked_at += 1
         if self._looked_at >= _MOST_LOOKED_AT:
             self._off = True
@@ -155,7 +155,7 @@ class MarkFilter:
         return True
 
     def _speaks_of_it(self, mark: str, out: list[str]) -> bool:
-        """Whether marks at the end of the text are part of what it says."""
+        """Whether the text mentions the marks at its end, so that they stay."""
         before = self._before(out)
         if self._json:
             return not before.rstrip().endswith(("}", "]"))
@@ -172,14 +172,14 @@ class MarkFilter:
 
     @staticmethod
     def _ends(text: str, place: int) -> int:
-        """Return where a run of marks and white space ends, if it is not too long to be looked at."""
+        """Return where a run of marks and white space ends, up to a limit."""
         end = place
         while end - place < _MOST_HELD and (found := _MARK_AND_SPACE.match(text, end)) is not None:
             end = found.end()
         return end
 
     def _may_end(self, text: str, place: int) -> bool:
-        """Whether a run of marks may be the end of the answer: nothing stands behind it, or what may become a mark."""
+        """Whether a run of marks may end the answer: nothing follows it, or only the beginning of another mark."""
         unfinished = _UNFINISHED.match(text, self._ends(text, place))
         end = self._ends(text, place) if unfinished is None else unfinished.end()
         return end == len(text) and len(text) - place < _MOST_HELD
@@ -191,13 +191,13 @@ def _in_code(before: str) -> bool:
 
 
 def may_end_in_mark(text: str) -> bool:
-    """Whether a whole text may end in a mark; a quick check, since hardly any does."""
+    """Whether a complete text may end with a mark; a quick check, since few do."""
     end = text[-100:].rstrip()
     return end[-1:] in (">", "]", "[") and _END.search(end) is not None
 
 
 def taken_out(marks: list[str]) -> str:
-    """Return the sentence that says which marks were taken out of a text."""
+    """Return the warning that names the removed marks."""
     names = list(dict.fromkeys(marks))
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
     return (

@@ -177,9 +177,9 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         return without_secrets(super().__repr__())
 
     def marks_on(self, wire: Wire) -> ReasoningMarks:
-        """Where reasoning may stand in the content of an answer on a wire.
+        """Return where reasoning may be in the content of an answer on a wire.
 
-        OpenAI and Anthropic send reasoning in a place of its own on their own wires: marks in a text are its words.
+        On their own wires OpenAI and Anthropic send reasoning separately, so marks in a text are part of the text.
         """
         marks = self.reasoning_in_content
         return "never" if marks == "marked" and wire != "chat" and self.provider in _WITHOUT_MARKS else marks

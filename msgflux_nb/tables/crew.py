@@ -1,6 +1,6 @@
-"""Workers on rows: a fixed number of places; a row that waits gives its place to another.
+"""Workers on the rows of a batch, with a fixed number of places; a row that waits gives its place to another row.
 
-A row that a provider tells to wait for a second would otherwise keep a place in which ten others could be answered.
+Otherwise a row that a provider tells to wait for a second would keep a place in which ten others could be answered.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from typing import Any
 
 __all__ = ["Crew"]
 
-_SHORT_SECONDS = 0.25  # no other worker takes over for so short a rest
+_SHORT_SECONDS = 0.25  # during a shorter wait no other row takes the place
 
 
 class Crew:
-    """Workers that take rows in turn.
+    """Works on rows with a fixed number of workers, and with stand-ins for those whose row waits.
 
     Args:
-        places: the number of rows in work at once; as many again may rest.
+        places: how many rows are worked on at once; as many more may wait.
         take: returns the next row; None when there are no more.
         work: works on a row to its end.
     """
@@ -89,6 +89,6 @@ class Crew:
             self._stand_ins -= 1
 
     def _leave(self, task: asyncio.Task[Any] | None) -> None:
-        if task in self._working:  # not there if it was cancelled while it rested
+        if task in self._working:  # it is not if the task was cancelled while its row waited
             self._working.discard(task)
             self._free.release()

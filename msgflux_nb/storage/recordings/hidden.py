@@ -202,7 +202,7 @@ def _alike(one: str, other: str) -> int:
 
 
 def _written(line: str, number: int, tree: Any, replaced: dict[Any, str], numbers: set[int]) -> str:
-    """Return a line; it is written anew only if one of its texts changes."""
+    """Return a line; it is encoded again only if one of its texts changes."""
     before, payload, behind = tree
     if number not in numbers:
         return line

@@ -175,9 +175,9 @@ class Recorder:
         if place.exists():
             return
         place.parent.mkdir(parents=True, exist_ok=True)
-        beside = place.with_name(f"{name}.{secrets.token_hex(4)}")
-        beside.write_bytes(data)
-        beside.replace(place)
+        temporary = place.with_name(f"{name}.{secrets.token_hex(4)}")
+        temporary.write_bytes(data)
+        temporary.replace(place)
 
     def _write(self, line: Line) -> None:
         """Append a line; a forked child may append to the same file."""
@@ -239,9 +239,9 @@ def write_recording(
         cost=sum(known) if known else None,
     )
     lines: list[Line] = [head, *models, *exchanges]
-    beside = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    beside.write_bytes(b"".join(to_line(line) for line in lines))
-    beside.replace(path)
+    temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
+    temporary.write_bytes(b"".join(to_line(line) for line in lines))
+    temporary.replace(path)
 
 
 def _id_at(path: Path) -> str | None:
