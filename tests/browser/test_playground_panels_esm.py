@@ -93,6 +93,19 @@ def test_calls_come_to_the_front_once_an_answer_and_not_over_what_a_reader_looks
     assert play.errors() == []
 
 
+def test_a_structure_comes_to_the_front_where_calls_of_an_earlier_answer_stand(page: Page) -> None:
+    play = PlayPage(page, tool_names=["get_weather"])
+    lanes(play)
+    play.deliver(batch(2, "."))
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("Tools")
+    play.deliver(end(2), start(number=2, schema="Person"), batch(1, "{", number=2))
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("Structure")
+    tab(play, "tools").click()
+    play.deliver(batch(2, '"', number=2))
+    play.settle()
+    expect(play.view.get_by_role("tab", selected=True)).to_have_text("Tools")
+
+
 # Tokens
 
 

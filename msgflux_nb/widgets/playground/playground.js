@@ -241,6 +241,9 @@ function whole(play, el, { left, places, inner }, signal) {
     if (calls && toolsOf !== one.number && tabs.current() === "structure" && !one.schema) {
       toolsOf = one.number;
       open("tools");
+    } else if (one.schema && toolsOf && toolsOf !== one.number && one.state !== "idle") {
+      toolsOf = 0; // calls of an earlier answer do not stay in front of a structure
+      if (tabs.current() === "tools") open("structure");
     }
   });
 
