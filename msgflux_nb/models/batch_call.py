@@ -28,13 +28,13 @@ from .learnt import Known, ServerQuirks
 from .taped import aopen_exchange, keep_recalled
 from .whole_answers import WholeAnswers
 
-__all__ = ["BatchCall", "NotSentError", "SendingTurn", "Written"]
+__all__ = ["BatchCall", "NotSentError", "SendingTurn", "WrittenRequest"]
 
 
 _MOST_FAILURES_REPLAYED = 100  # of one request: a recording that holds nothing else gives no answer
 
 
-class Written(NamedTuple):
+class WrittenRequest(NamedTuple):
     """The first request of one row, as it is sent.
 
     Attributes:
@@ -50,7 +50,7 @@ class Written(NamedTuple):
     whole: Callable[[Any, bytes], ChatRequest]
 
 
-class Common(Protocol):
+class CallTemplate(Protocol):
     """What the calls of a batch have in common.
 
     Attributes:
@@ -65,7 +65,7 @@ class Common(Protocol):
     quick: WholeAnswers | None
     hide: Callable[[bytes], bytes]
 
-    def written(self, messages: Any, text: bytes | None) -> Written:
+    def written(self, messages: Any, text: bytes | None) -> WrittenRequest:
         """Write the request for some messages with what is known of the server now."""
 
     def call(self, messages: Any, request: ChatRequest, known: Known) -> Call:
@@ -95,30 +95,30 @@ class SendingTurn(Protocol):
         """Report that a request ended without an answer."""
 
 
-class _AnyTime:
+class _WithoutBatch:
     """The turns of a call outside a batch: each request is sent at once and never again."""
 
     async def begin(self, size: int) -> Any:
         return self
 
     def succeed(self, ticket: Any, usage: Any) -> None:
-        """Nobody counts."""
+        """Do nothing: nobody counts."""
 
     async def fail(self, ticket: Any, error: Exception) -> bool:
         return False
 
     def drop(self, ticket: Any) -> None:
-        """Nobody counts."""
+        """Do nothing: nobody counts."""
 
 
-_AT_ONCE = _AnyTime()
+_NO_BATCH = _WithoutBatch()
 
 
 class BatchCall:
     """A call that has not been made yet. Thousands of them wait at once, so they share what they have in common.
 
     Args:
-        common: what all calls of the batch share.
+        template: what all calls of the batch share.
         messages: the messages of this row.
         text: the messages as a JSON string without its quotes, if they are one text that is sent unchanged; else None.
         schema: what the answer is decoded to, or None for text.
@@ -134,9 +134,9 @@ class BatchCall:
     """
 
     __slots__ = (
-        "_common",
         "_made",
         "_messages",
+        "_template",
         "_text",
         "_written",
         "allowance",
@@ -148,11 +148,11 @@ class BatchCall:
     )
 
     def __init__(
-        self, common: Common, messages: Any, text: bytes | None, *, schema: WireSchema | None, key: bytes
+        self, template: CallTemplate, messages: Any, text: bytes | None, *, schema: WireSchema | None, key: bytes
     ) -> None:
-        self._common, self._messages, self._text = common, messages, text
+        self._template, self._messages, self._text = template, messages, text
         self._made: Call | None = None
-        self._written = common.written(messages, text)
+        self._written = template.written(messages, text)
         self.schema = schema
         self.key = key
         self.attempts = 0
@@ -168,7 +168,7 @@ class BatchCall:
     @property
     def question(self) -> bytes:
         """The key of the request without its schema."""
-        return self._common.question(self._messages, self._text)
+        return self._template.question(self._messages, self._text)
 
     @property
     def text(self) -> str | None:
@@ -180,7 +180,7 @@ class BatchCall:
         """Sentences about what was changed or cut in the last call; decoding may add more."""
         return self._request().warnings if self._made is None else self._made.flaws
 
-    async def ask(self, turn: SendingTurn = _AT_ONCE) -> ModelResponse:
+    async def ask(self, turn: SendingTurn = _NO_BATCH) -> ModelResponse:
         """Send the request, and further ones if needed: another way to ask for a structure, or a correction.
 
         Args:
@@ -197,16 +197,16 @@ class BatchCall:
         """Return the last complete answer before a cancelled request; None if there is none."""
         return ModelResponse(self._made) if self._made is not None and self._made.go_back() else None
 
-    async def _begin(self, turn: SendingTurn) -> ModelResponse | _Given:
+    async def _begin(self, turn: SendingTurn) -> ModelResponse | _BatchStream:
         """Send the first request in one go, then begin the rest of the call; no traceback holds a frame of this."""
-        quick = self._common.quick
+        quick = self._template.quick
         while True:
             ticket = await turn.begin(len(self._written.body))
             try:
-                if self._common.quirks.known is not self._written.known:  # something was learnt while it waited
-                    self._written = self._common.written(self._messages, self._text)
+                if self._template.quirks.known is not self._written.known:  # something was learnt while it waited
+                    self._written = self._template.written(self._messages, self._text)
                 if quick is None:
-                    return self._given(self._new_call(), turn, None, ticket)
+                    return self._stream(self._new_call(), turn, None, ticket)
                 began = time.perf_counter()
                 given = await quick.send(self._written.body, self._hear, wire=self._written.wire, request=self._request)
                 call = self._new_call()  # only now: thousands of calls wait here, and each would take memory
@@ -218,18 +218,18 @@ class BatchCall:
                 turn.succeed(ticket, call.usage)
                 return self._read(call, turn)
             if not isinstance(given, MsgfluxError):
-                return self._given(call, turn, given, ticket)
+                return self._stream(call, turn, given, ticket)
             if not await turn.fail(ticket, given):
-                return self._given(call, turn, given, None)
+                return self._stream(call, turn, given, None)
             self.attempts += 1
 
     def _request(self) -> ChatRequest:
         return self._written.whole(self._messages, self._written.body)
 
     def _new_call(self) -> Call:
-        return self._common.call(self._messages, self._request(), self._written.known)
+        return self._template.call(self._messages, self._request(), self._written.known)
 
-    def _read(self, call: Call, turn: SendingTurn) -> ModelResponse | _Given:
+    def _read(self, call: Call, turn: SendingTurn) -> ModelResponse | _BatchStream:
         """Continue a call after its first answer, which nearly always is the last."""
         call.found.aloud = False
         self._made, self.answer = call, call.exchange.received
@@ -239,14 +239,14 @@ class BatchCall:
         if following is None:
             self.attempts += 1
             return ModelResponse(call)
-        begun = self._given(call, turn, None, None)
+        begun = self._stream(call, turn, None, None)
         begun.go_on_with(following)
         return begun
 
-    def _given(self, call: Call, turn: SendingTurn, given: bytes | MsgfluxError | None, ticket: Any) -> _Given:
+    def _stream(self, call: Call, turn: SendingTurn, given: bytes | MsgfluxError | None, ticket: Any) -> _BatchStream:
         self._made = call
         call.found.aloud = False
-        return _Given(call, self._common.connect, turn, self._hear, given, ticket, self._has_come)
+        return _BatchStream(call, self._template.connect, turn, self._hear, given, ticket, self._has_come)
 
     def _has_come(self, exchange: Exchange) -> None:
         """Report the bill of a complete exchange, if its answer is the call's, before it is decoded."""
@@ -256,7 +256,7 @@ class BatchCall:
             bill = ModelResponse(call).bill
             self.came(msgspec.structs.replace(bill, attempts=self.attempts + call.attempts))
 
-    async def _finish(self, begun: _Given) -> ModelResponse:
+    async def _finish(self, begun: _BatchStream) -> ModelResponse:
         call = begun.call
         try:
             await begun.finish()
@@ -276,10 +276,10 @@ class BatchCall:
 
     def without_key(self, data: bytes) -> bytes:
         """Remove the caller's key from what was sent or received; some gateways want it in the body or repeat it."""
-        return self._common.hide(data)
+        return self._template.hide(data)
 
 
-class _Given(AsyncStreamResponse):
+class _BatchStream(AsyncStreamResponse):
     """Runs a call whose first request may have been sent already.
 
     Args:

@@ -15,7 +15,7 @@ import msgspec
 
 from ..errors import MsgfluxError
 from ..protocol.request import ChatRequest
-from .batch_call import BatchCall, Written
+from .batch_call import BatchCall, WrittenRequest
 from .call import Call
 from .endpoint import Endpoint
 from .learnt import Known, ServerQuirks
@@ -79,16 +79,16 @@ class RequestTemplate:
         key = _hash(self._place, msgspec.json.decode(request.body))
         return BatchCall(self, messages, None, schema=request.schema, key=key)
 
-    def written(self, messages: Any, text: bytes | None) -> Written:
+    def written(self, messages: Any, text: bytes | None) -> WrittenRequest:
         """Write the request of some messages with what is known of the server now."""
         known = self.quirks.known
         if known is not self._sent_by:
             self._sent, self._sent_by = self._written_around(known), known
         gap = self._sent
         if text is not None and gap is not None:
-            return Written(gap.body(text), gap.wire, known, gap.request)
+            return WrittenRequest(gap.body(text), gap.wire, known, gap.request)
         request = self._build(messages, **known._asdict())
-        return Written(request.body, request.wire, known, lambda messages, body: request)
+        return WrittenRequest(request.body, request.wire, known, lambda messages, body: request)
 
     def question(self, messages: Any, text: bytes | None) -> bytes:
         """Return the key of the request without its schema."""

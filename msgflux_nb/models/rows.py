@@ -67,7 +67,7 @@ class RowReader:
             ToolCallError: tools were called instead.
         """
         if isinstance(value, ToolCallAggregator):
-            raise ToolCallError("rows: expected a list, got calls of tools; they are in .aggregator")
+            raise ToolCallError("rows: expected a list, got tool calls; they are in .aggregator")
         for place, row in enumerate(self._list().of(value)):
             is_new = row not in self._rows if self._items.distinct else place >= self._found or place in self._broken
             if is_new:

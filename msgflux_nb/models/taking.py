@@ -24,14 +24,14 @@ from .exchange import Exchange
 from .keys import HiddenValues, Key, scrub_kept, secrets_of_address
 from .prices import cost_of, with_request
 
-__all__ = ["Take", "model_line", "recalled_line"]
+__all__ = ["ExchangeRecording", "model_line", "recalled_line"]
 
 _LONGEST_MESSAGE = 1_000
 _MOST_OF_A_FAILURE = 250_000  # bytes: a server may send without end what is not an answer
 _SHORT = 8  # characters, below which a secret may be part of a word
 
 
-class Take:
+class ExchangeRecording:
     """One exchange while it is recorded.
 
     Args:

@@ -92,9 +92,9 @@ def _alive(
 
 @contextmanager
 def _kept(endpoint: Endpoint, exchange: Exchange, abort: Abort, asking: Asking) -> Iterator[Iterator[bytes]]:
-    from .taking import Take
+    from .taking import ExchangeRecording
 
-    take = Take(endpoint, exchange, asking)
+    take = ExchangeRecording(endpoint, exchange, asking)
     try:
         with _live(endpoint, exchange, abort, take) as chunks:
             yield take.listened(chunks)
@@ -109,9 +109,9 @@ def _kept(endpoint: Endpoint, exchange: Exchange, abort: Abort, asking: Asking) 
 async def _akept(
     endpoint: Endpoint, exchange: Exchange, abort: Abort, asking: Asking, heard: Any
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    from .taking import Take
+    from .taking import ExchangeRecording
 
-    take = Take(endpoint, exchange, asking)
+    take = ExchangeRecording(endpoint, exchange, asking)
     try:
         async with _alive(endpoint, exchange, abort, heard, take) as chunks:
             yield take.alistened(chunks)

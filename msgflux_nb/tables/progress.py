@@ -55,10 +55,10 @@ def progress_of(run: Any, *, shown: bool) -> Shown:
         view = _in_notebook(run) if shown and run.rows.total != 0 else None
         return Progress(run.rows.total, shown=shown, task=run.task, unit=run.unit) if view is None else view
 
-    return _Careful(made)
+    return _SafeDisplay(made)
 
 
-class _Careful:
+class _SafeDisplay:
     """Wraps a display that may fail, for instance if its output was closed, so that the batch continues."""
 
     def __init__(self, make: Callable[[], Shown]) -> None:
@@ -71,7 +71,7 @@ class _Careful:
     def end(self, ledger: Ledger, stopped: str | None) -> None:
         self._tried(lambda shown: shown and shown.end(ledger, stopped))
 
-    def __enter__(self) -> _Careful:
+    def __enter__(self) -> _SafeDisplay:
         self._tried(lambda shown: shown and shown.__enter__())
         return self
 

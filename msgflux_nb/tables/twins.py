@@ -15,7 +15,7 @@ __all__ = ["Ended", "Twins"]
 Ended = tuple[Outcome, BaseException | None]
 
 
-class _Told(NamedTuple):
+class _TwinOutcome(NamedTuple):
     """The outcome of a request, and the batch's memory for which it was sent."""
 
     outcome: Outcome
@@ -24,8 +24,8 @@ class _Told(NamedTuple):
     prepared: Any
 
 
-_Asking = dict[bytes, asyncio.Future[_Told] | None]  # None as long as nobody waits for the outcome
-_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _Asking] = WeakKeyDictionary()
+_RunningRequests = dict[bytes, asyncio.Future[_TwinOutcome] | None]  # None as long as nobody waits for the outcome
+_of_loops: WeakKeyDictionary[asyncio.AbstractEventLoop, _RunningRequests] = WeakKeyDictionary()
 
 
 class Twins:
@@ -37,7 +37,7 @@ class Twins:
 
     def __init__(self, memory: Memory) -> None:
         self._memory = memory
-        self._own: _Asking = {}
+        self._own: _RunningRequests = {}
 
     async def ask(
         self, prepared: Any, send: Callable[[], Awaitable[Ended | None]], stopped: Callable[[], bool]
@@ -61,7 +61,7 @@ class Twins:
                 return None
         return await self._send(asking, prepared, send)
 
-    async def _told(self, twin: asyncio.Future[_Told]) -> _Told | None:
+    async def _told(self, twin: asyncio.Future[_TwinOutcome]) -> _TwinOutcome | None:
         """Wait for the outcome of an equal request; return None if it does not apply to this one."""
         try:
             told = await asyncio.shield(twin)
@@ -77,7 +77,9 @@ class Twins:
             await self._memory.keep(told.prepared, told.outcome)
         return told
 
-    async def _send(self, asking: _Asking, prepared: Any, send: Callable[[], Awaitable[Ended | None]]) -> Ended | None:
+    async def _send(
+        self, asking: _RunningRequests, prepared: Any, send: Callable[[], Awaitable[Ended | None]]
+    ) -> Ended | None:
         asking[prepared.key] = None
         ended: Ended | None = None
         try:
@@ -86,11 +88,11 @@ class Twins:
         finally:
             twin = asking.pop(prepared.key)
             if twin is not None and ended is not None:
-                twin.set_result(_Told(*ended, self._memory, prepared))
+                twin.set_result(_TwinOutcome(*ended, self._memory, prepared))
             elif twin is not None:
                 twin.cancel()  # the batch has stopped or crashed
 
-    def _asking(self) -> _Asking:
+    def _asking(self) -> _RunningRequests:
         if self._memory.records is None:
             return self._own
         return _of_loops.setdefault(asyncio.get_running_loop(), {})

@@ -248,7 +248,7 @@ def test_a_kernel_that_restarts_is_said_and_the_playground_stays_as_it_was(
     expect(state(view)).to_have_text("no kernel")
     expect(button(view, "run")).to_be_disabled()
     assert "word0 word1" in view.inner_text()
-    assert view.get_by_text("met an error of its own").count() == 0
+    assert view.get_by_text("An error occurred in this view").count() == 0
 
 
 # What stays

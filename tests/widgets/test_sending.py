@@ -42,8 +42,8 @@ def named(name: str) -> mf.ChatCompletion:
         ),
         (
             "deepseek/deepseek-chat",
-            "deepseek/deepseek-chat is asked by one forced tool call, whose arguments it is; the server does not "
-            "enforce it. If the server refuses: json_object, then the messages.",
+            "deepseek/deepseek-chat is asked by one forced tool call with the structure as its arguments; the "
+            "server does not enforce it. If the server refuses: json_object, then the messages.",
             ["the last of tools", "tool_choice", "said in descriptions only, and checked after decoding"],
         ),
         (
@@ -86,7 +86,7 @@ def test_a_way_that_the_server_has_refused_is_not_shown_any_more() -> None:
         model = model_at(server.url, profile={"schema_methods": ["json_schema", "prompt"]})
         assert "If the server refuses: the messages" in sending(model, Person).way
         model("Hi", generation_schema=Person, stream=True).consume()
-        assert sending(model, Person).way.endswith("is asked by its form in the messages alone.")
+        assert sending(model, Person).way.endswith("is asked by the schema in the messages only.")
 
 
 def test_what_is_not_enforced_is_listed_by_its_place() -> None:
@@ -142,7 +142,7 @@ def test_what_stands_beside_counts() -> None:
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
     model = named("groq/llama-3.3-70b-versatile")
     assert "tool call" in sending(model, Person).way
-    assert sending(model, Person, {"tool_schemas": [tool]}).way.endswith("its form in the messages alone.")
+    assert sending(model, Person, {"tool_schemas": [tool]}).way.endswith("the schema in the messages only.")
     assert "tool call" in sending(model, Person, {"prefilling": "Hello"}).way  # which is impossible, and told elsewhere
     assert "tool call" not in sending(model, Person, {"prefilling": "{"}).way
 

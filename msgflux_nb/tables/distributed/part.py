@@ -108,7 +108,7 @@ def _waited_for(run: Run, cancelled: Callable[[], bool]) -> pd.DataFrame:
         while not run.batch.ended.wait(_HEARTBEAT_SECONDS):
             run.warn_of_store(2)
             if cancelled():
-                raise CancelledError("nobody waits for the result any more")
+                raise CancelledError("the task was cancelled: nobody waits for its result")
             if done.done():
                 break
     except BaseException:

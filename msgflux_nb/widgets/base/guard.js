@@ -33,7 +33,7 @@ function showFault(view, error) {
     const label = /** @type {HTMLElement} */ (copy.querySelector("span"));
     label.textContent = done ? "copied" : "not copied";
   }, { icon: "copy", kind: "mf-line" });
-  fault.append(element("strong", {}, "This view met an error of its own"), element("p", {}, said), element("p", {}, WHAT_TO_DO), element("footer", {}, copy, close));
+  fault.append(element("strong", {}, "An error occurred in this view"), element("p", {}, said), element("p", {}, WHAT_TO_DO), element("footer", {}, copy, close));
   view.el.prepend(fault);
 }
 

@@ -159,7 +159,7 @@ class ExtractionBoard(OneRun):
         self._aside(lambda: self.send({"type": "opened", **row_detail(tally.run, message.position)}), "msgflux-opened")
 
     def _on_go(self, _message: PageMessage, _buffers: Buffers) -> None:
-        raise RuntimeError("there is nothing to go on with here; run the cell again")
+        raise RuntimeError("there is nothing to resume here; run the cell again")
 
     def _drawn(self) -> tuple[str, str]:
         return extraction_html(self.picture), extraction_text(self.picture)

@@ -168,7 +168,7 @@ class ExtractionView(ExtractionBoard):
             return self._new(None)
         left = self._job is not None and not self._job.join(_CLOSING_SECONDS)
         if left or (run.is_running and not run.batch.ended.wait(_CLOSING_SECONDS)):
-            raise RuntimeError("what was in flight has not ended yet; try again in a moment")
+            raise RuntimeError("requests are still in flight; try again in a moment")
         run.again(_LEFT)
         return run
 

@@ -108,7 +108,7 @@ function gridBoard(model, el, signal) {
       score: "a score is the mean mark; the line is its 95 % interval",
       "": "a score is the share that was rated good; the line is its 95 % interval",
     };
-    said.textContent = `${rows} · ${told.blind ? "heads are hidden, and each row has an order of its own" : words[told.judged]}`;
+    said.textContent = `${rows} · ${told.blind ? "heads are hidden, and each row has its own order" : words[told.judged]}`;
   }
 
   /** @param {ToldBoard} told */

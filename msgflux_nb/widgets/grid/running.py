@@ -104,7 +104,7 @@ class RunningGrid(View):
                 raise RuntimeError("the grid is under way; stop it first, or wait for its end")
             left = self._job is not None and not self._job.join(_CLOSING_SECONDS)
             if left:
-                raise RuntimeError("what was in flight has not ended yet; try again in a moment")
+                raise RuntimeError("requests are still in flight; try again in a moment")
             if self.state != "idle":
                 self.grid.again(_LEFT)
             self._job = None if wait else ToolJob(self._work, on_stop=self.grid.interrupt, on_end=self._job_ended)

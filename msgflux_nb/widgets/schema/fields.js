@@ -92,6 +92,6 @@ function says({ limits = [], unenforced = "", required = true, default: value, d
  */
 function checkedAfter({ unenforced = "" }) {
   if (!unenforced) return [];
-  const title = `not held to by the server, so checked after the answer has come: ${unenforced}`;
-  return [element("span", { class: "mf-is", "data-s": "look", role: "img", "aria-label": "not held to by the server", title }, icon("warning"), "checked after")];
+  const title = `not enforced by the server, but checked after the answer: ${unenforced}`;
+  return [element("span", { class: "mf-is", "data-s": "look", role: "img", "aria-label": "not enforced by the server", title }, icon("warning"), "checked after")];
 }

@@ -15,9 +15,9 @@ __all__ = ["Sending", "sending"]
 _CHARACTERS = 200_000
 _WAYS = {
     "json_schema": "response_format json_schema",
-    "tool": "one forced tool call, whose arguments it is",
-    "json_object": "response_format json_object, with its form in the messages",
-    "prompt": "its form in the messages alone",
+    "tool": "one forced tool call with the structure as its arguments",
+    "json_object": "response_format json_object, with the schema in the messages",
+    "prompt": "the schema in the messages only",
 }
 _SHORT = {"json_schema": "json_schema", "tool": "a tool call", "json_object": "json_object", "prompt": "the messages"}
 
