@@ -201,6 +201,8 @@ def _decode_data_url(src: str) -> bytes:
 
 def _read_path(src: Any) -> Source:
     shown = "the path"
+    if isinstance(src, str) and not src.strip():
+        raise MediaError("the path is an empty text; expected the path of a file, or an https or data URL.")
     try:
         path = Path(src)
         shown = short(str(path))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from ..errors import SchemaError
+from ..generation.schema import Dialect, wire_schema
 from .dtypes import columns
 from .frame import exploded_frame, frame_from_columns
 from .ledger import BILLED_UNKNOWN, Ledger
@@ -49,11 +50,11 @@ _SUMMED = RUN_COLUMNS[2:7]
 
 
 def check_schema(schema: Any, explode: str | None = None) -> None:
-    """Refuse a schema whose fields conflict with the columns about the run.
+    """Refuse a schema that no model can be asked for, or whose fields conflict with the columns about the run.
 
     Raises:
-        SchemaError: ``schema`` is not a type, one of its fields has the name of one of those columns, or ``explode``
-            does not name a list.
+        SchemaError: ``schema`` is not a type, a value in it has no JSON form, one of its fields has the name of one of
+            those columns, or ``explode`` does not name a list.
     """
     for column in columns(schema, explode):
         if column.name in RUN_COLUMNS:
@@ -61,6 +62,7 @@ def check_schema(schema: Any, explode: str | None = None) -> None:
                 f"the field {column.name!r} of {schema!r} has the name of a column that extract adds; "
                 f"rename it. Taken: {', '.join(RUN_COLUMNS)}"
             )
+    wire_schema(schema, Dialect.PLAIN)
 
 
 def named_columns(frame: pd.DataFrame, fields: str | Sequence[str]) -> list[str]:

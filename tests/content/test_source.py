@@ -97,7 +97,7 @@ def test_bytes_are_copied_so_that_the_source_may_change_later() -> None:
     [
         ("no/such/photo.jpg", r"'no/such/photo\.jpg' does not exist; looked from "),
         (".", "is a folder"),
-        ("", "is a folder"),
+        ("", "is an empty text"),
         ("x" * 5_000, "cannot be read as a file"),
         ("a\x00b", "does not exist|cannot be read as a file"),
         ("file:///etc/passwd", "refused: only https and data URLs"),
@@ -261,3 +261,9 @@ def test_a_refused_url_does_not_repeat_its_password() -> None:
     with pytest.raises(MediaError) as caught:
         check_url("https://user:CANARY@example.org/a.png")
     assert "CANARY" not in str(caught.value)
+
+
+@pytest.mark.parametrize("path", ["", "  ", "\n"])
+def test_an_empty_path_is_said_to_be_one(path: str) -> None:
+    with pytest.raises(MediaError, match="the path is an empty text"):
+        read(path)

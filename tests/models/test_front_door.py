@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 import pandas as pd
+import pydantic
 import pytest
 
 import msgflux_nb as mf
@@ -17,6 +18,10 @@ from tests.scripted import completion, serving
 
 
 class Person(msgspec.Struct):
+    name: str
+
+
+class Pydantic(pydantic.BaseModel):
     name: str
 
 
@@ -196,6 +201,10 @@ TABLE = pd.DataFrame({"title": ["a"], "photo": ["b"]})
         ({"store": 3}, TypeError, "store: expected a path"),
         ({"promt": "x"}, TypeError, "Did you mean 'prompt'?"),
         ({"schema": Person("Ada")}, mf.SchemaError, "expected a type"),
+        ({"schema": Pydantic}, mf.SchemaError, "Pydantic is a model of pydantic; write a msgspec.Struct"),
+        ({"schema": list[Pydantic]}, mf.SchemaError, "Pydantic is a model of pydantic"),
+        ({"schema": msgspec.defstruct("Wave", [("phase", complex)])}, mf.SchemaError, "complex has no JSON form"),
+        ({"schema": object}, mf.SchemaError, "object has no JSON form"),
         ({"data": 3}, TypeError, "data: expected a DataFrame"),
         ({"model": 3}, TypeError, "model: expected"),
     ],

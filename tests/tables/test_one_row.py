@@ -128,6 +128,40 @@ def test_a_picture_that_cannot_be_made_fails_its_row(cell: Callable[[], Any], tm
     assert frame["_status"].tolist() == ["ok", "failed", "ok"]
 
 
+DAMAGE: dict[str, Callable[[bytes], bytes]] = {
+    "cut": lambda data: data[: len(data) // 2],
+    "cut in its head": lambda data: data[:20],
+    "flipped": lambda data: data[:30] + bytes(255 - byte for byte in data[30:60]) + data[60:],
+    "empty": lambda data: b"",
+    "a page": lambda data: b"<!doctype html><p>404</p>",
+}
+
+
+@pytest.mark.parametrize("format_", ["PNG", "GIF", "TIFF", "WEBP"])
+def test_a_file_damaged_in_any_way_fails_its_row_in_a_batch_and_in_partitions(format_: str, tmp_path: Path) -> None:
+    dask = pytest.importorskip("dask.dataframe")
+    pixels = np.random.default_rng(1).integers(0, 255, (16, 16, 3), dtype=np.uint8)
+    whole = tmp_path / f"whole.{format_.lower()}"
+    PIL.Image.fromarray(pixels).save(whole)
+    paths = [str(whole)]
+    for name, damage in DAMAGE.items():
+        if name == "flipped" and format_ != "PNG":  # where other formats hold pixels
+            continue
+        path = tmp_path / f"{name}.{format_.lower()}"
+        path.write_bytes(damage(whole.read_bytes()))
+        paths.append(str(path))
+    table = pd.DataFrame({"photo": [*paths, str(tmp_path), str(whole)]})
+    expected = ["ok", *["failed"] * len(paths), "ok"]
+    frame = quiet(table, images="photo", prompt="What?")
+    assert [state.replace("cached", "ok") for state in frame["_status"]] == expected
+    assert all("MediaError: " in said for said in frame["_error"][1:-1])
+    with serving(completion('{"city": "Ur", "country": "IQ"}')) as server:
+        asked = mf.Model.chat_completion("m", base_url=server.url)
+        parts = mf.extract(dask.from_pandas(table, npartitions=3), Place, model=asked, images="photo", prompt="What?")
+        states = parts.compute(scheduler="sync")["_status"]
+    assert [state.replace("cached", "ok") for state in states] == expected
+
+
 def test_a_closed_picture_fails_its_row(tmp_path: Path) -> None:
     paths = pictures(tmp_path)
     closed = PIL.Image.open(paths[0])
