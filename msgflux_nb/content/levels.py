@@ -66,7 +66,7 @@ def _finite(values: Any, name: str) -> tuple[Any, tuple[str, ...]]:
     if not count:
         return values, ()
     if count == values.size:
-        raise MediaError(f"{name} holds nothing but nan or inf; a picture holds numbers. Draw it: plt.imshow(array).")
+        raise MediaError(f"{name} holds only nan or inf; a picture holds numbers. Draw it: plt.imshow(array).")
     high = values[known].max()
     # An infinite pixel gets the largest finite value, so it does not change the scale of the others.
     filled = np.nan_to_num(values, nan=0.0, posinf=high, neginf=0.0)

@@ -32,7 +32,7 @@ LIMIT = 100_000
 NO_MATHS = "mathjax_ignore tex2jax_ignore"
 
 _DEPTH = 24  # twelve nested lists; markdown-it drops deeper ones, so such a text is shown as plain text
-_LINES = 5_000  # of a text; a block that is still open is read up to so many
+_LINES = 5_000  # of a text, and of a block that is still open
 _SIGNS = "*_[]`<&!~\\"
 _MOST_SIGNS = 10_000  # each sign may open a construct that is never closed
 _CELLS = 10_000  # short rows are padded, so little text can make very many cells

@@ -133,6 +133,6 @@ def _tighter(name: str, before: Any, value: Any, path: str) -> Any:
 def _not_understood(item: Any, path: str) -> SchemaError:
     shown = item if isinstance(item, str) else repr(item)
     return SchemaError(
-        f"{path}: {shown[:120]} in Annotated is not understood here, and would be checked by nobody. Say it with "
-        "msgspec.Meta(...) or in a text, or check it in __post_init__ of a Struct or in the function."
+        f"{path}: {shown[:120]} in Annotated is not understood here, so nothing would check it. Use "
+        "msgspec.Meta(...) or a text, or check the value in __post_init__ of a Struct or in the function."
     )

@@ -161,7 +161,7 @@ class AsyncLine(ResponseHandler):
             try:
                 message, reader = await (self.read() if len(self) else self._bounded(self.read, patience))
             except Exception as error:
-                raise self._said(error) from None
+                raise self._as_httpx_error(error) from None
             if self._came > self._limits.head:  # with fewer bytes no head can be larger
                 size += sum(len(name) + len(value) + 4 for name, value in message.raw_headers) + 16
                 if size > self._limits.head:
@@ -198,7 +198,7 @@ class AsyncLine(ResponseHandler):
                     return data
             except Exception as error:
                 if not self._rest:
-                    raise self._said(error) from None
+                    raise self._as_httpx_error(error) from None
 
     # -- inside -------------------------------------------------------------------------------------------------------
 
@@ -232,8 +232,8 @@ class AsyncLine(ResponseHandler):
             while data := reader.read_nowait():
                 self._rest.append(data)
 
-    def _said(self, error: Exception) -> BaseException:
-        """Raise the failure as an httpx exception."""
+    def _as_httpx_error(self, error: Exception) -> BaseException:
+        """Return a failure as an httpx exception."""
         why = self._fault or error
         if isinstance(why, httpx.HTTPError | NotAnApiError):
             return why
@@ -246,12 +246,14 @@ class AsyncLine(ResponseHandler):
         if isinstance(why, HttpProcessingError):
             if "Too many headers" in why.message:
                 return too_large("headers", self._limits)
-            return httpx.RemoteProtocolError(f"expected an HTTP answer, got one that is damaged: {_said_by(why)}")
+            return httpx.RemoteProtocolError(
+                f"expected an HTTP answer, got one that is damaged: {_parser_message(why)}"
+            )
         if isinstance(why, ServerDisconnectedError | EofStream):
             return httpx.RemoteProtocolError("the connection was closed before an answer came")
         return httpx.ReadError(str(why) or type(why).__name__) if isinstance(why, OSError) else why
 
 
-def _said_by(error: HttpProcessingError) -> str:
+def _parser_message(error: HttpProcessingError) -> str:
     """Return the parser's message as one line; the parser marks the fault on a second line."""
     return " ".join(error.message.replace("^", "").split())[:QUOTED_BYTES]

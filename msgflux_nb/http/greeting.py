@@ -50,9 +50,9 @@ def foreign_protocol(start: bytes) -> str | None:
     return f"expected an HTTP answer, got {quoted}"
 
 
-def tls_advice(said: str) -> str:
+def tls_advice(message: str) -> str:
     """Return advice to add to a TLS library's message; may be empty."""
-    lower = said.lower().replace("_", " ")
+    lower = message.lower().replace("_", " ")
     if "no application protocol" in lower:
         return f" (the server speaks {_HTTP2})"
     if "wrong version number" in lower or "record layer" in lower or "http request" in lower:

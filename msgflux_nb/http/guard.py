@@ -14,7 +14,7 @@ from ..protocol.failure import failure_of_status
 
 __all__ = ["Target", "before_an_answer", "failure_of", "translated", "without_frames"]
 
-_SAID_CHARACTERS = 300
+_MESSAGE_CHARACTERS = 300
 
 
 class Target(Protocol):
@@ -77,7 +77,7 @@ def before_an_answer(target: Target) -> Iterator[None]:
         advice = "Check base_url." if "expected" in str(error) else "Try again."
         raise ConnectionFailedError(
             f"the connection to {target.scrub(target.url)} broke before an answer came: "
-            f"{_said(target, error) or type(error).__name__}. {advice}"
+            f"{_message(target, error) or type(error).__name__}. {advice}"
         ) from _bare(target, error)
 
 
@@ -93,29 +93,29 @@ def translated(target: Target) -> Iterator[None]:
             f"{what} {target.scrub(target.url)} in time. Raise the limit with timeout=, or try again."
         ) from _bare(target, error)
     except (httpx.ConnectError, httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.ProxyError) as error:
-        said = _said(target, error)
+        message = _message(target, error)
         advice = "Check base_url and the network, and whether the server runs."
         if isinstance(error, httpx.ProxyError):
             advice = "Check the proxy that the environment names, or set NO_PROXY for this address."
-        if "certificate" in said:
+        if "certificate" in message:
             advice = (
                 "If your network has its own certificate authority, name its file in SSL_CERT_FILE and start again."
             )
         raise ConnectionFailedError(
-            f"cannot connect to {target.scrub(target.url)}: {said.rstrip('.')}. {advice}"
+            f"cannot connect to {target.scrub(target.url)}: {message.rstrip('.')}. {advice}"
         ) from _bare(target, error)
     except httpx.HTTPError as error:
         raise StreamInterruptedError(
-            f"the connection to {target.scrub(target.url)} broke: {_said(target, error) or type(error).__name__}."
+            f"the connection to {target.scrub(target.url)} broke: {_message(target, error) or type(error).__name__}."
         ) from _bare(target, error)
 
 
-def _said(target: Target, error: Exception) -> str:
-    return target.scrub(str(error))[:_SAID_CHARACTERS]
+def _message(target: Target, error: Exception) -> str:
+    return target.scrub(str(error))[:_MESSAGE_CHARACTERS]
 
 
 def _bare(target: Target, error: Exception) -> Exception:
-    error.args = (_said(target, error),)
+    error.args = (_message(target, error),)
     if isinstance(error, httpx.RequestError):
         error.request = None  # type: ignore[assignment]  # httpx reads None as "no request"
     error.__cause__ = error.__context__ = None

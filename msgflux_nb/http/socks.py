@@ -104,7 +104,7 @@ class _SocketFile:
         return io.BytesIO(self._data)
 
 
-class _ProxyReply:
+class _ProxyBytes:
     """Holds the unread bytes of a SOCKS proxy."""
 
     def __init__(self) -> None:
@@ -126,23 +126,23 @@ class _ProxyReply:
 
 def _socks5(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
     """https://www.rfc-editor.org/rfc/rfc1928 and 1929; the proxy looks the name up, even with ``socks5``."""
-    v5, said = socksio.socks5, _ProxyReply()
+    v5, unread = socksio.socks5, _ProxyBytes()
     talk, wanted = v5.SOCKS5Connection(), v5.SOCKS5AuthMethod.NO_AUTH_REQUIRED
     if proxy.auth is not None:
         wanted = v5.SOCKS5AuthMethod.USERNAME_PASSWORD
     try:
         talk.send(v5.SOCKS5AuthMethodsRequest([wanted]))
-        if talk.receive_data((yield from said.read(talk.data_to_send(), 2))).method != wanted:
+        if talk.receive_data((yield from unread.read(talk.data_to_send(), 2))).method != wanted:
             raise OSError("it wants another way to log in: user and password in its address, or none")
         if proxy.auth is not None:
             user, password = (part.encode()[:255] for part in proxy.auth)
             talk.send(v5.SOCKS5UsernamePasswordRequest(user, password))
-            if not talk.receive_data((yield from said.read(talk.data_to_send(), 2))).success:
+            if not talk.receive_data((yield from unread.read(talk.data_to_send(), 2))).success:
                 raise OSError("it wants another user name and password")
         talk.send(v5.SOCKS5CommandRequest.from_address(v5.SOCKS5Command.CONNECT, (route.host, route.port)))
-        start = yield from said.read(talk.data_to_send(), 5)
+        start = yield from unread.read(talk.data_to_send(), 5)
         left = {1: 5, 4: 17}.get(start[3], start[4] + 2)
-        reply = talk.receive_data(start + (yield from said.read(b"", left)))
+        reply = talk.receive_data(start + (yield from unread.read(b"", left)))
     except socksio.SOCKSError as error:
         raise OSError(f"expected a SOCKS5 proxy, got: {error}") from None
     if reply.reply_code != v5.SOCKS5ReplyCode.SUCCEEDED:
@@ -151,7 +151,7 @@ def _socks5(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
 
 def _socks4(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
     """SOCKS 4 for an IPv4 address, 4A for a name."""
-    v4, said = socksio.socks4, _ProxyReply()
+    v4, unread = socksio.socks4, _ProxyBytes()
     user = b"" if proxy.auth is None else proxy.auth[0].encode()
     talk, place = v4.SOCKS4Connection(user), (route.host, route.port)
     if ":" in route.host:
@@ -162,7 +162,7 @@ def _socks4(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
         # A user is required; the package leaves it out unless it is non-empty bytes.
         request = kind.from_address(v4.SOCKS4Command.CONNECT, place, user_id=user or b"msgflux")
         talk.send(request)
-        reply = talk.receive_data((yield from said.read(talk.data_to_send(), 8)))
+        reply = talk.receive_data((yield from unread.read(talk.data_to_send(), 8)))
     except socksio.SOCKSError as error:
         raise OSError(f"expected a SOCKS4 proxy, got: {error}") from None
     if reply.reply_code != v4.SOCKS4ReplyCode.REQUEST_GRANTED:

@@ -115,11 +115,11 @@ class Line(io.RawIOBase):
         except TimeoutError as error:
             raise httpx.ReadTimeout("no answer in time") from error
         except (http.client.HTTPException, ValueError) as error:
-            raise self._said(error) from error
+            raise self._as_httpx_error(error) from error
         except OSError as error:
             raise httpx.ReadError(str(error) or type(error).__name__) from error
 
-    def _said(self, error: Exception) -> Exception:
+    def _as_httpx_error(self, error: Exception) -> Exception:
         if isinstance(error, http.client.RemoteDisconnected):
             return httpx.RemoteProtocolError("the connection was closed before an answer came")
         if isinstance(error, http.client.IncompleteRead):
@@ -128,10 +128,10 @@ class Line(io.RawIOBase):
             if self._which in ("head", "trailers"):
                 return too_large(self._which, self.limits)
             return httpx.RemoteProtocolError("expected the size of a chunk, got a line without end")
-        said = str(error) or type(error).__name__
-        if said.endswith(" headers"):
+        message = str(error) or type(error).__name__
+        if message.endswith(" headers"):
             return too_large("headers", self.limits)
-        return httpx.RemoteProtocolError(f"expected an HTTP answer, got {said[:QUOTED_BYTES]!r}")
+        return httpx.RemoteProtocolError(f"expected an HTTP answer, got {message[:QUOTED_BYTES]!r}")
 
     def _allow(self, which: str, most: int) -> None:
         self._which, self._most = which, most
@@ -236,11 +236,11 @@ class SyncAnswer:
             self._end()
 
     def _end(self) -> None:
-        left, said = self._answer.length, "the connection was closed before the answer was whole"
+        left, message = self._answer.length, "the connection was closed before the answer was whole"
         if self._answer.chunked and self._line.over:  # http.client accepts a truncated size line
-            raise httpx.RemoteProtocolError(said)
+            raise httpx.RemoteProtocolError(message)
         if not self._answer.chunked and left:
-            raise httpx.RemoteProtocolError(f"{said}: {left:,} bytes are missing")
+            raise httpx.RemoteProtocolError(f"{message}: {left:,} bytes are missing")
         self._ended = True
 
     def _lasts(self) -> bool:

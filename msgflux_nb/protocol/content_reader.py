@@ -29,7 +29,7 @@ class ContentReader:
         prefill: the start of the answer, as sent.
         echoed: whether the server repeats it at the beginning of the content.
         marks: where reasoning may be in the content.
-        said: the text that was returned; whoever calls adds it.
+        said: the text so far, to which the caller adds everything that is returned.
 
     Attributes:
         echo: finds and removes the repeated prefill.
@@ -104,11 +104,11 @@ class ContentReader:
         return "\n\n".join(reasoning), "".join(part.text for part in parts if not part.reasoning)
 
     def warnings(self, *, late: bool, streamed: bool) -> list[str]:
-        """Return what to say of the marks.
+        """Return warnings about the marks.
 
         Args:
             late: whether ``split_late`` found reasoning.
-            streamed: whether somebody may have read the text while it came.
+            streamed: whether the text may have been read while it arrived.
         """
         said = [_AGAIN] if late and self._found else [_LATE] if late and streamed else []
         return [*said, taken_out(self._control.taken)] if self._control.taken else said

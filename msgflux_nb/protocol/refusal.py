@@ -102,10 +102,10 @@ def remedy_of(
         return None
     evidence = evidence_of(error.status, error.body)
     places = [*_locations(error.body), *([evidence.param] if evidence.param else [])]
-    said = _Refusal(evidence.prose, places, bool(_WORDS & {*evidence.words}))
-    found = first(said) if first is not None else None
-    found = found or _of_most(said, body) or _of_tools(said, body) or _of_roles(said, body)
-    found = found or _of_fields(said, body, fixed) or _of_strict(said, body)
+    refusal = _Refusal(evidence.prose, places, bool(_WORDS & {*evidence.words}))
+    found = first(refusal) if first is not None else None
+    found = found or _of_most(refusal, body) or _of_tools(refusal, body) or _of_roles(refusal, body)
+    found = found or _of_fields(refusal, body, fixed) or _of_strict(refusal, body)
     if found is None or found.field in fixed or (found.does == "give role" and "messages" in fixed):
         return None
     touched = {one.field for one in known} | {one.to for one in known if one.does in ("rename", "give role")}
@@ -141,29 +141,29 @@ class _Refusal(msgspec.Struct, frozen=True):
         return self.by_code or _REFUSED.search(self.prose) is not None
 
 
-def _of_tools(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
+def _of_tools(refusal: _Refusal, body: dict[str, Any]) -> Remedy | None:
     """Switch reasoning off for a model that cannot reason with tools; OpenAI's message says so."""
-    if not body.get("tools") or body.get("reasoning_effort") == "none" or not _TOOLS_AND_EFFORT.search(said.prose):
+    if not body.get("tools") or body.get("reasoning_effort") == "none" or not _TOOLS_AND_EFFORT.search(refusal.prose):
         return None
-    return Remedy("reasoning_effort", "set with tools", "none") if _REFUSED.search(said.prose) else None
+    return Remedy("reasoning_effort", "set with tools", "none") if _REFUSED.search(refusal.prose) else None
 
 
-def _of_fields(said: _Refusal, body: dict[str, Any], fixed: Collection[str]) -> Remedy | None:
+def _of_fields(refusal: _Refusal, body: dict[str, Any], fixed: Collection[str]) -> Remedy | None:
     for name in (*_RENAMED, *_LEFT_OUT):
-        thinks = name == "reasoning_effort" and _NO_THINKING.search(said.prose)
-        if name not in body or name in fixed or not (thinks or said.refuses(name)):
+        thinks = name == "reasoning_effort" and _NO_THINKING.search(refusal.prose)
+        if name not in body or name in fixed or not (thinks or refusal.refuses(name)):
             continue
         if name in _RENAMED:
             return None if _RENAMED[name] in body else Remedy(name, "rename", _RENAMED[name])
-        if name in _VALUES_MATTER and _VALUE.search(said.prose):
+        if name in _VALUES_MATTER and _VALUE.search(refusal.prose):
             return None
         return Remedy(name, "leave out")
     return None
 
 
-def _of_most(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
+def _of_most(refusal: _Refusal, body: dict[str, Any]) -> Remedy | None:
     """Lower ``max_tokens`` to the model's maximum, which the server names; a too long prompt does not count."""
-    text = " ".join([said.prose, *said.places])
+    text = " ".join([refusal.prose, *refusal.places])
     if not any(name in text for name in (*_LIMITS, "maximum tokens", "maxOutputTokens")) or _ABOUT_PROMPT.search(text):
         return None
     named = [int(re.sub("[,_]", "", number)) for number in _MOST.findall(text)]
@@ -176,32 +176,32 @@ def _of_most(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
     return None
 
 
-def _of_roles(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
+def _of_roles(refusal: _Refusal, body: dict[str, Any]) -> Remedy | None:
     messages = body.get("messages")
     roles = {one.get("role") for one in messages if isinstance(one, dict)} if isinstance(messages, list) else set()
-    about_roles = any(_ROLE_PARAM.search(place) for place in said.places) or _ABOUT_ROLES.search(said.prose)
-    if not about_roles or not (_REFUSED.search(said.prose) or said.by_code):
+    about_roles = any(_ROLE_PARAM.search(place) for place in refusal.places) or _ABOUT_ROLES.search(refusal.prose)
+    if not about_roles or not (_REFUSED.search(refusal.prose) or refusal.by_code):
         return None
-    named = re.findall(r"\b(system|developer)\b", said.prose.lower())
+    named = re.findall(r"\b(system|developer)\b", refusal.prose.lower())
     if not named:  # the refused role is named before the accepted ones
         return None
     if named[0] not in roles:  # Gemini calls a system message a developer instruction
-        of_gemini = "system" in roles and _DEVELOPER_INSTRUCTION.search(said.prose)
+        of_gemini = "system" in roles and _DEVELOPER_INSTRUCTION.search(refusal.prose)
         return Remedy("system", "give role", "user") if of_gemini else None
     other = _ROLES[1 - _ROLES.index(named[0])]
     takes_other = named[0] == "developer" or re.search(
-        r"developer\W{0,3} (?:role|message)\w* instead", said.prose, re.I
+        r"developer\W{0,3} (?:role|message)\w* instead", refusal.prose, re.I
     )
     return Remedy(named[0], "give role", other if takes_other else "user")
 
 
-def _of_strict(said: _Refusal, body: dict[str, Any]) -> Remedy | None:
+def _of_strict(refusal: _Refusal, body: dict[str, Any]) -> Remedy | None:
     """Leave ``strict`` out: of the tool that the server names, else of all tools."""
     tools = body.get("tools") or ()
     strict = {tool_fields(tool).get("name"): n for n, tool in enumerate(tools) if tool_fields(tool).get("strict")}
-    if said.refuses("strict") or _NO_STRICT.search(said.prose):
+    if refusal.refuses("strict") or _NO_STRICT.search(refusal.prose):
         return Remedy("strict", "drop strict") if strict or without_strict(body) != body else None
-    found = _BAD_TOOL.search(said.prose)
+    found = _BAD_TOOL.search(refusal.prose)
     name = found and next((name for name, n in strict.items() if found[1] == name or found[2] == str(n)), None)
     return Remedy("strict", "drop strict", name) if name else None
 
@@ -248,38 +248,38 @@ def remedy_on(
     return remedy_of(error, body, fixed=fixed, known=known, first=first)
 
 
-def _of_responses(body: dict[str, Any], said: _Refusal) -> Remedy | None:
-    least = _LEAST.search(said.prose)
+def _of_responses(body: dict[str, Any], refusal: _Refusal) -> Remedy | None:
+    least = _LEAST.search(refusal.prose)
     if least is not None and body.get("max_output_tokens", 10**9) < int(least[1]) <= _MOST_LEAST:
         return Remedy("max_output_tokens", "raise", least[1])
-    if "include" in body and (_ENCRYPTED.search(said.prose) or said.refuses("include")):
+    if "include" in body and (_ENCRYPTED.search(refusal.prose) or refusal.refuses("include")):
         return Remedy("include", "leave out")
-    if "store" in body and said.refuses("store"):
+    if "store" in body and refusal.refuses("store"):
         return Remedy("store", "leave out")
-    return _of_nested(said, body, "responses")
+    return _of_nested(refusal, body, "responses")
 
 
-def _of_messages(body: dict[str, Any], said: _Refusal) -> Remedy | None:
+def _of_messages(body: dict[str, Any], refusal: _Refusal) -> Remedy | None:
     thinking = body.get("thinking")
     kind = thinking.get("type") if isinstance(thinking, dict) else None
-    if kind == "enabled" and _NO_BUDGET.search(said.prose):
+    if kind == "enabled" and _NO_BUDGET.search(refusal.prose):
         return Remedy("thinking", "set", "adaptive")
-    if kind == "adaptive" and _NO_ADAPTIVE.search(said.prose):
+    if kind == "adaptive" and _NO_ADAPTIVE.search(refusal.prose):
         return Remedy("thinking", "set", "budget")
-    if {"temperature", "top_p"} <= body.keys() and _NOT_BOTH.search(said.prose):
+    if {"temperature", "top_p"} <= body.keys() and _NOT_BOTH.search(refusal.prose):
         return Remedy("top_p", "leave out with", "temperature")
-    found = _NOT_WITH_THINKING.search(said.prose)
+    found = _NOT_WITH_THINKING.search(refusal.prose)
     if found is not None and found[1] in body and kind in ("enabled", "adaptive"):
         return Remedy(found[1], "leave out with", "thinking")
-    return _of_nested(said, body, "messages")
+    return _of_nested(refusal, body, "messages")
 
 
-def _of_nested(said: _Refusal, body: dict[str, Any], wire: str) -> Remedy | None:
+def _of_nested(refusal: _Refusal, body: dict[str, Any], wire: str) -> Remedy | None:
     for path, option in _NESTED[wire].items():
         place, name = path.split(".")
         holder = body.get(place)
-        if not isinstance(holder, dict) or name not in holder or _LEVEL.search(said.prose):
+        if not isinstance(holder, dict) or name not in holder or _LEVEL.search(refusal.prose):
             continue
-        if said.refuses(path) or said.refuses(name):
+        if refusal.refuses(path) or refusal.refuses(name):
             return Remedy(option, "leave out")
     return None

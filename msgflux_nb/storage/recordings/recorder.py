@@ -202,7 +202,7 @@ class Recorder:
                     return
         except OSError as error:
             raise RecordingError(f"the recording {self.path} cannot be written: {error.strerror}") from error
-        raise RecordingError(f"there are too many files {self.path}.….partial: delete those that nobody needs")
+        raise RecordingError(f"there are too many files {self.path}.….partial: delete those that are not needed")
 
     def _swap_in(self) -> None:
         """Replace the target by the recording, together with what another process has recorded there meanwhile."""
