@@ -218,6 +218,15 @@ def test_a_level_of_many_folds_what_was_pruned_and_opens_it(board: Open) -> None
     folded.click()
     view.widget.settle()
     expect(view.page.locator(".mf-is-pruned")).to_have_count(57)
+    gap = view.page.locator(".mf-tree").evaluate(
+        """(tree) => {
+          tree.scrollTop = tree.scrollHeight;
+          const [head, all] = [tree.querySelector(".mf-caps span"), tree].map((one) => one.getBoundingClientRect().top);
+          return [tree.scrollTop, head - all];
+        }"""
+    )
+    assert gap[0] > 100
+    assert 0 <= gap[1] < 30  # the heads of the levels stay in sight
 
 
 def test_stop_is_sent_by_the_button_and_by_escape_and_gone_at_the_end(board: Open) -> None:
