@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import itertools
 import math
 import os
@@ -714,6 +715,75 @@ def test_a_pipe_or_a_device_is_no_recording_and_nobody_waits(path: Path, use: An
     for place in (path, device):
         with pytest.raises(mf.RecordingError, match="a pipe or a device"), use(place):
             pass
+
+
+class FullDisk:
+    """A disk that takes so many more bytes of recordings, in pieces."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.room = 1 << 30
+        self._write, self._write_bytes = os.write, Path.write_bytes
+        monkeypatch.setattr("msgflux_nb.storage.recordings.recorder.os.write", self.write)
+        monkeypatch.setattr(Path, "write_bytes", lambda path, data: self.write_bytes(path, data))
+
+    def write(self, file: int, data: Any) -> int:
+        if not self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        count = self._write(file, bytes(data[: self.room]))
+        self.room -= count
+        return count
+
+    def write_bytes(self, path: Path, data: bytes) -> int:
+        self._write_bytes(path, data[: self.room])
+        if len(data) > self.room:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return len(data)
+
+
+ROOM = 1 << 30
+
+
+def recorded_on(disk: FullDisk, path: Path, model: mf.ChatCompletion, rooms: list[int]) -> list[str]:
+    """Ask a question for each but the last of these rooms, with so much left on the disk; the last is for the end."""
+    answers = []
+    with mf.record(path):
+        for number, room in enumerate(rooms[:-1], 1):
+            disk.room = room
+            answers.append(model(str(number)).text)
+        disk.room = rooms[-1]
+    return answers
+
+
+def test_answers_on_a_full_disk_wait_and_are_whole_in_the_recording_once_there_is_room(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    disk = FullDisk(monkeypatch)
+    said = ["one", "two", "data:image/png;base64," + "A" * 8_000, "four", "five"]
+    with serving(*map(completion, said)) as server:
+        with pytest.warns(RuntimeWarning, match="No space left") as told:
+            answers = recorded_on(disk, path, model_at(server.url), [ROOM, 50, 0, 0, ROOM, ROOM])
+        assert len(told) == 1
+        assert answers == said
+        with mf.replay(path):
+            model = model_at(server.url)
+            assert [model(str(number)).text for number in range(1, 6)] == said
+        assert len(server.bodies) == 5
+
+
+@pytest.mark.filterwarnings("ignore:the recording:RuntimeWarning")
+@pytest.mark.parametrize(
+    ("rooms", "said"), [([ROOM, 50, 0], "It lacks what came last"), ([ROOM, 0], "in a file beside it")]
+)
+def test_a_recording_that_ends_on_a_full_disk_says_so_and_keeps_what_it_has(
+    path: Path, monkeypatch: pytest.MonkeyPatch, rooms: list[int], said: str
+) -> None:
+    disk = FullDisk(monkeypatch)
+    with serving(completion("one")) as server, pytest.raises(mf.RecordingError, match=said):
+        recorded_on(disk, path, model_at(server.url), rooms)
+    (left,) = path.parent.glob("*.partial")
+    assert len(Recording(left).exchanges) == 1
+    assert not path.exists()
+    assert list(path.parent.glob("*.new")) == []
 
 
 # -- the command line --------------------------------------------------------------------------------------------------

@@ -203,6 +203,20 @@ def test_a_batch_stops_where_that_is_asked_for(counting: Counting, path: Path, f
     assert kept(path) == 60
 
 
+@pytest.mark.parametrize("fault", ["full", "read_only"])
+@pytest.mark.filterwarnings("ignore::msgflux_nb.StoreWarning")
+def test_a_grid_stops_where_that_is_asked_for(counting: Counting, path: Path, faults: ExitStack, fault: str) -> None:
+    Halfway(counting, lambda: faults.enter_context(FAULTS[fault](path)))
+    texts = [f"input {number}" for number in range(200)]
+    options: dict[str, Any] = {"models": counting.model(), "store": path, "progress": False}
+    result = mf.grid({"a": "{text}"}, texts, **options, on_store_error="stop")
+    assert "on_store_error='stop'" in result.attrs["report"]["stopped"]
+    assert 30 <= counting.calls < 200
+    faults.close()
+    mf.grid({"a": "{text}"}, texts, **options)
+    assert counting.calls == 200
+
+
 def test_a_lock_of_a_moment_is_no_fault(counting: Counting, path: Path) -> None:
     lock = locked(path)
 

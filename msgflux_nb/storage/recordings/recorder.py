@@ -24,6 +24,7 @@ from .recording import PARTIAL, Recording, media_folder, path_of
 
 __all__ = ["Recorder", "now_text", "record"]
 
+_MOST_BYTES = 256_000_000  # that wait for a full disk
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 Scrub = str | re.Pattern[str] | Callable[[str], str]
@@ -111,6 +112,9 @@ class Recorder:
         self._exchanges: list[RecordedExchange] = []
         self._file: int | None = None
         self._was: str | None = None
+        self._left, self._media = bytearray(), dict[str, bytes]()  # what a full disk has not taken yet
+        self._trouble: str | None = None
+        self._pid = os.getpid()
         self._entered: list[tuple[Inside, Inside]] = []
 
     def __enter__(self) -> Recorder:
@@ -128,11 +132,18 @@ class Recorder:
         leave(*self._entered.pop())
         with self._lock:
             assert self._file is not None
+            self._only_own()
+            self._flush()
             os.close(self._file)
             self._file = None
         if error is not None:
             error.add_note(f"What was recorded until then is in {self.partial}.")
             return
+        if self._left or self._media:
+            raise RecordingError(
+                f"the recording {self.partial} cannot be written: {self._trouble}. It lacks what came last. Make room, "
+                "and record it again."
+            )
         with locked(self.path):
             self._swap_in()
 
@@ -171,23 +182,58 @@ class Recorder:
                 self._keep_media(name, source.media(name))
 
     def _keep_media(self, name: str, data: bytes) -> None:
+        with self._lock:
+            if self._file is not None:  # else an answer ended after its recording, which is said when it is kept
+                self._only_own()
+                self._media[name] = data
+                self._flush()
+
+    def _put_media(self, name: str, data: bytes) -> None:
         place = media_folder(self.path) / name
         if place.exists():
             return
         place.parent.mkdir(parents=True, exist_ok=True)
         temporary = place.with_name(f"{name}.{secrets.token_hex(4)}")
-        temporary.write_bytes(data)
-        temporary.replace(place)
+        try:
+            temporary.write_bytes(data)
+            temporary.replace(place)
+        except OSError:
+            temporary.unlink(missing_ok=True)
+            raise
 
     def _write(self, line: Line) -> None:
         """Append a line; a forked child may append to the same file."""
-        data = to_line(line)
+        self._only_own()
+        self._left += to_line(line)
+        self._flush()
+
+    def _only_own(self) -> None:
+        if self._pid != os.getpid():  # what waits is the parent's to write
+            self._pid, self._left, self._media = os.getpid(), bytearray(), {}
+
+    def _flush(self) -> None:
+        """Write what waits; what a full disk does not take waits on, and half a line goes on where it broke off."""
         assert self._file is not None
         try:
-            while data:
-                data = data[os.write(self._file, data) :]
+            for name in list(self._media):
+                self._put_media(name, self._media[name])
+                del self._media[name]
+            while self._left:
+                del self._left[: os.write(self._file, self._left)]
         except OSError as error:
-            raise RecordingError(f"the recording {self.partial} cannot be written: {error.strerror}") from error
+            why = error.strerror or str(error)
+            if len(self._left) + sum(map(len, self._media.values())) > _MOST_BYTES:
+                raise RecordingError(f"the recording {self.partial} cannot be written: {why}") from error
+            if why != self._trouble:
+                self._trouble = why
+                warnings.warn(
+                    f"the recording {self.partial} cannot be written: {why}. What comes waits in memory, and is "
+                    "written as soon as that is possible.",
+                    RuntimeWarning,
+                    stacklevel=2,
+                )
+        else:
+            self._trouble = None
 
     def _open(self) -> None:
         """Create a new file next to the target; leftovers of an earlier recording stay."""
@@ -198,7 +244,7 @@ class Recorder:
                 with contextlib.suppress(FileExistsError):
                     self._file = os.open(place, _NEW, 0o666)
                     self.partial = place
-                    self._write(self._header)
+                    os.write(self._file, to_line(self._header))
                     return
         except OSError as error:
             raise RecordingError(f"the recording {self.path} cannot be written: {error.strerror}") from error
@@ -240,8 +286,15 @@ def write_recording(
     )
     lines: list[Line] = [head, *models, *exchanges]
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
-    temporary.write_bytes(b"".join(to_line(line) for line in lines))
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(b"".join(to_line(line) for line in lines))
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RecordingError(
+            f"the recording {path} cannot be written: {error.strerror}. What was recorded is in a file beside it that "
+            f"ends in {PARTIAL}."
+        ) from error
 
 
 def _id_at(path: Path) -> str | None:

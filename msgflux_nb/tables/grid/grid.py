@@ -7,6 +7,7 @@ from typing import Any
 import pandas as pd
 
 from ..extract import afinish, finish
+from ..options import OnStoreError
 from .grid_run import GridRun
 
 __all__ = ["agrid", "grid"]
@@ -21,6 +22,7 @@ def grid(
     n: int = 1,
     score: Any = None,
     store: Any = None,
+    on_store_error: OnStoreError = "keep",
     max_cost: float | None = None,
     progress: bool = True,
 ) -> pd.DataFrame:
@@ -42,6 +44,7 @@ def grid(
             fields count). Or a function of an answer, or of an answer and its input (a text, or a dict of cells), that
             returns True, False, a mark from 0 to 1, or None for no mark.
         store: an SQLite file that keeps the answers; None keeps them as long as the kernel lives, False does not.
+        on_store_error: as in :func:`extract`: with ``"stop"`` nothing new is sent when answers cannot be kept.
         max_cost: US dollars for the whole grid; nothing new is sent when the answers in flight might exceed it.
         progress: whether to show a progress bar.
 
@@ -64,7 +67,17 @@ def grid(
                          schema=Triage, score=mails[["topic"]], max_cost=0.10)
         result.mf.scores()
     """
-    run = GridRun(prompts, inputs, models=models, schema=schema, n=n, score=score, store=store, max_cost=max_cost)
+    run = GridRun(
+        prompts,
+        inputs,
+        models=models,
+        schema=schema,
+        n=n,
+        score=score,
+        store=store,
+        on_store_error=on_store_error,
+        max_cost=max_cost,
+    )
     return finish(run, progress=progress)
 
 

@@ -21,7 +21,7 @@ from ..interrupts import Stoppable
 from ..ledger import Ledger
 from ..loop import batch_loop
 from ..memory import PAID_FOR, Memory
-from ..options import at_once, checked
+from ..options import OnStoreError, at_once, checked
 from ..outcome import Outcome
 from ..report import check_schema, report_of
 from ..run import keep_anyway, note_beginning, records_of
@@ -36,7 +36,7 @@ __all__ = ["GridRun", "known_grids"]
 
 _KEPT_GRIDS = 16
 _BILLS_SECONDS = 5.0
-_LIMITS = {"on_error": "keep", "on_store_error": "keep", "rpm": None, "tpm": None}
+_LIMITS = {"on_error": "keep", "rpm": None, "tpm": None}
 
 
 class GridRun(Stoppable):
@@ -50,6 +50,7 @@ class GridRun(Stoppable):
         n: likewise.
         score: likewise.
         store: likewise.
+        on_store_error: likewise.
         max_cost: likewise.
 
     Attributes:
@@ -84,11 +85,12 @@ class GridRun(Stoppable):
         n: int = 1,
         score: Any = None,
         store: Any = None,
+        on_store_error: OnStoreError = "keep",
         max_cost: float | None = None,
     ) -> None:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
             raise ValueError(f"n: expected a number of answers to each request of at least 1, got {n!r}")
-        self._max_cost = checked({**_LIMITS, "max_cost": max_cost})["max_cost"]
+        self._limits = checked({**_LIMITS, "on_store_error": on_store_error, "max_cost": max_cost})
         self.schema = None if schema is None else with_defaults(schema)
         if self.schema is not None:
             check_schema(self.schema)
@@ -122,7 +124,8 @@ class GridRun(Stoppable):
 
     def _batches(self, ledger: Ledger, wanted: Iterable[int], *, retry_states: Iterable[str] = ()) -> Batches:
         """Return the batches for the wanted cells: one for each model and sample."""
-        self._memory = Memory(self.records, retry_states=retry_states, keys=self.keys)
+        stops = self._limits["on_store_error"] == "stop"
+        self._memory = Memory(self.records, retry_states=retry_states, keys=self.keys, stops=stops)
         positions: dict[tuple[int, int], list[int]] = {}
         for position in wanted:
             cell = self.rows.cell(position)
@@ -149,7 +152,7 @@ class GridRun(Stoppable):
                         limit=most,
                         gate=gate,
                         memory=self._memory,
-                        max_cost=self._max_cost,
+                        max_cost=self._limits["max_cost"],
                         ledger=ledger,
                         positions=positions[number, sample],
                         further=False,
@@ -168,7 +171,7 @@ class GridRun(Stoppable):
             max_cost: US dollars for the whole grid from now on; None to keep the present limit.
         """
         if max_cost is not None:
-            self._max_cost = checked({**_LIMITS, "max_cost": max_cost})["max_cost"]
+            self._limits = checked({**self._limits, "max_cost": max_cost})
         self._seconds_before += self.batch.seconds
         self.marks, self.scores, self.made, self._score_fault, self._warned = None, [], None, None, None
         self.batch = self._batches(*self.settled().reopened(states), retry_states=retry_states)
