@@ -294,6 +294,16 @@ def test_nothing_is_cut_where_there_is_little_room(page: Page, state: str, width
     assert page.evaluate(OVERFLOWING) == []
 
 
+def test_the_form_of_a_struct_stands_below_the_fields_in_the_panel_of_a_wide_page(page: Page) -> None:
+    page.set_viewport_size({"width": 1400, "height": 800})
+    play = PlayPage(page)
+    play.view.get_by_role("button", name="answer as: text").click()
+    play.view.get_by_role("menuitem", name="Build one by form").click()
+    expect(play.view.get_by_role("textbox", name="name of the Struct")).to_be_visible()
+    columns = "(node) => getComputedStyle(node).gridTemplateColumns.split(' ').length"
+    assert play.view.locator(".msgflux-picker .mf-panes").evaluate(columns) == 1
+
+
 def test_the_composer_leaves_the_room_to_the_conversation(page: Page) -> None:
     page.set_viewport_size({"width": 1024, "height": 768})
     play = answered(page)
