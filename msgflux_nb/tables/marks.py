@@ -59,7 +59,7 @@ def is_plain_word(text: str) -> bool:
     """
     if text.isascii():
         return _is_short_word(text)
-    # One letter of Arabic may stand for a sentence, and letters in circles for a word.
+    # NFKC, since one character may contain a whole sentence (Arabic ligatures) or look like a letter (circled ones).
     return _is_short_word(text) and _is_short_word(unicodedata.normalize("NFKC", text))
 
 

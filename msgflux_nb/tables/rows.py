@@ -397,7 +397,7 @@ def check_data(data: Any) -> None:
     """Refuse what cannot be rows, such as a single text.
 
     Raises:
-        TypeError: it says what came.
+        TypeError: the data is not a table or an iterable of rows.
     """
     if isinstance(data, (str, bytes, Mapping, msgspec.Struct, type)) or not isinstance(data, Iterable):
         raise TypeError(

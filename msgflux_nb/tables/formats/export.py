@@ -118,7 +118,7 @@ def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", inde
 
 
 def _check_options(options: dict[str, Any]) -> None:
-    """Refuse options with which a spreadsheet finds cells that were not there."""
+    """Refuse options with which a text could break out of its cell."""
     refused: dict[str, Callable[[Any], bool]] = {
         "quoting": lambda kind: kind == csv.QUOTE_NONE,
         "quotechar": lambda mark: mark != '"',

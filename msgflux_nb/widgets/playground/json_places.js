@@ -51,7 +51,7 @@ export function jsonSigns() {
   return (text) => {
     /** @type {[number, number][]} */
     const found = [];
-    let joins = false; // what stands before is a sign too
+    let joins = false; // whether the token before is a sign too
     const tokens = /"(?:[^"\\]|\\.)*"?|[{}[\],:]|[^\s{}[\],:"]+/gs;
     tokens.lastIndex = at;
     for (let token = tokens.exec(text); token; token = tokens.exec(text)) {

@@ -1,15 +1,15 @@
 // @ts-check
-// JSON in the conversation with its keys and signs quiet, so that the values stand out; no element is added.
+// Dims the keys and signs of JSON in the conversation, so that the values stand out; adds no elements.
 
 import { jsonSigns } from "./json_places.js";
 import { sharedHighlight } from "./side_panel.js";
 
-const MOST_LETTERS = 20_000; // of one text; what stands behind stays as it is
+const MOST_LETTERS = 20_000; // the rest of a longer text is not dimmed
 
 /**
  * @param {HTMLElement} el
  * @param {AbortSignal} signal
- * @returns {() => void} looks for what is new
+ * @returns {() => void} dims new text
  */
 export function quietJson(el, signal) {
   const highlight = sharedHighlight("mf-hushed");

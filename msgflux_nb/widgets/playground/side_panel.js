@@ -144,7 +144,7 @@ export function rangeIn(words, start, end) {
 
 /**
  * Mark the words that only one of two answers has, without changing the drawn answers. While they arrive, whole blocks
- * are compared, as far as the shorter answer has come.
+ * are compared, up to the length of the shorter answer.
  * @param {HTMLElement} slot
  * @returns {(on: boolean, whole: boolean) => void}
  */
