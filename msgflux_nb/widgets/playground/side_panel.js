@@ -126,7 +126,7 @@ function fieldUnder(words, x, y) {
  * @param {number} end
  * @returns {Range}
  */
-export function rangeIn(words, start, end) {
+function rangeIn(words, start, end) {
   const range = document.createRange();
   const walker = document.createTreeWalker(words, NodeFilter.SHOW_TEXT);
   let passed = 0;
