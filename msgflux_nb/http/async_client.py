@@ -62,7 +62,7 @@ class AsyncClient:
             raise without_frames(error) from None
         return AsyncAnswer(line, head, patience, done)
 
-    async def whole(
+    async def fetch(
         self,
         route: Route,
         message: Callable[[], bytes],

@@ -98,7 +98,7 @@ async def asend_whole(
     heads: list[RawResponseMessage] = []
     log_sent(place.host, len(body))
     try:
-        found = await place.client.whole(
+        found = await place.client.fetch(
             place.route,
             functools.partial(place.message, body),
             connect_seconds=timeout.connect,

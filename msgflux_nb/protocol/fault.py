@@ -156,8 +156,8 @@ def _is_too_large(evidence: Evidence) -> bool:
     limits, requested = _LIMIT.findall(evidence.prose), _REQUESTED.findall(evidence.prose)
     if len(limits) != 1 or len(requested) != 1:
         return False
-    most = _whole(limits[0])
-    return 0 < most < _whole(requested[0])
+    most = _number(limits[0])
+    return 0 < most < _number(requested[0])
 
 
 def _of_quotas(evidence: Evidence, usual: type[ProviderError]) -> FaultDecision:
@@ -199,5 +199,5 @@ def _by_status(evidence: Evidence, usual: type[ProviderError]) -> FaultDecision:
     return FaultDecision(fault, usual)
 
 
-def _whole(digits: str) -> int:
+def _number(digits: str) -> int:
     return int(digits.replace(",", "") or 0)

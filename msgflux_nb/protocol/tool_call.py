@@ -113,7 +113,7 @@ class GrowingCall:
         return bool(self.arrived or self._pieces)
 
     @property
-    def whole(self) -> bool:
+    def is_complete(self) -> bool:
         """Whether the arguments are a complete JSON value, so that nothing can follow."""
         self._catch_up()
         return self._parser.complete and self._parser.error is None
@@ -125,7 +125,7 @@ class GrowingCall:
             return {"input": self.raw}, "complete" if ended else "streaming", False, None
         if not self._pieces or not self.raw.strip():
             return {}, "complete" if ended else "streaming", False, None
-        if self.whole and isinstance(self._parser.value, dict):
+        if self.is_complete and isinstance(self._parser.value, dict):
             return self._parser.value, "complete", False, None
         if self._parser.error is None and not self._parser.complete and not ended:
             return self._parser.value, "streaming", False, None

@@ -261,7 +261,7 @@ def _whole_text(arguments: Any) -> str:
 
 def _is_namesake(call: GrowingCall, index: int | None, name: str, text: str) -> bool:
     """Whether a fragment with a known id starts another call, since some servers reuse ids."""
-    if name in ("", "null") or not call.whole or call.repeats(text):
+    if name in ("", "null") or not call.is_complete or call.repeats(text):
         return False
     renamed = bool(call.name) and name != call.name
     return renamed or (index is not None and call.index is not None and index != call.index)
@@ -274,14 +274,14 @@ def _starts_another(last: GrowingCall, tool_id: str, name: str, text: str, *, in
     if name == "null" and last.name:
         name = ""
     if tool_id and last.id:  # a new id; but some servers give every fragment a new one
-        if last.begun and text.strip() and last.kind != "custom" and text.lstrip()[0] != "{" and not last.whole:
+        if last.begun and text.strip() and last.kind != "custom" and text.lstrip()[0] != "{" and not last.is_complete:
             return False
-        return bool(name) or not indexed or last.whole
+        return bool(name) or not indexed or last.is_complete
     if not name or not last.name:
         return False
     # Without an id: a name is repeated in each fragment (vLLM), or because the next call begins.
     if name == last.name:
-        return (last.whole and bool(text.strip())) or (not indexed and bool(tool_id))
+        return (last.is_complete and bool(text.strip())) or (not indexed and bool(tool_id))
     return not indexed or last.begun  # otherwise it is the rest of the name
 
 

@@ -154,7 +154,7 @@ def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield {
             "type": "message",
             "role": "assistant",
-            "content": content if isinstance(content, str) else _said(content),
+            "content": content if isinstance(content, str) else _assistant_parts(content),
         }
     for call in _calls(message):
         function, inner = call.get("function"), call.get("custom")
@@ -218,13 +218,13 @@ def _content(content: Any) -> Any:
     return [_part(part) for part in content] if isinstance(content, list) else content
 
 
-def _said(parts: list[Any]) -> list[Any]:
-    said = []
+def _assistant_parts(parts: list[Any]) -> list[Any]:
+    kept: list[Any] = []
     for part in parts:
         text, refusal = (part.get("text"), part.get("refusal")) if isinstance(part, dict) else (None, None)
-        said += [{"type": "output_text", "text": text}] if isinstance(text, str) else []
-        said += [{"type": "refusal", "refusal": refusal}] if isinstance(refusal, str) else []
-    return said
+        kept += [{"type": "output_text", "text": text}] if isinstance(text, str) else []
+        kept += [{"type": "refusal", "refusal": refusal}] if isinstance(refusal, str) else []
+    return kept
 
 
 def _output(content: Any) -> Any:

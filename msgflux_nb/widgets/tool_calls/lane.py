@@ -80,7 +80,7 @@ class Lane:
         if not text:
             return text
         self._assembly.arrived.append(text)
-        self._whole = self._whole or ("}" in text and self._assembly.whole)
+        self._whole = self._whole or ("}" in text and self._assembly.is_complete)
         shown = self._letters.completed(text)
         self._shown.append(shown)
         return shown
