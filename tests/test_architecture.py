@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib
 import json
 import subprocess
@@ -40,6 +41,9 @@ FOREIGN = {
 DISPLAY_LIBRARIES = {"ipywidgets", "traitlets", "IPython", "anywidget"}
 HEAVY = ("ipywidgets", "IPython", "pandas", "dask", "httpx", "aiohttp")
 MARKUP = {"HTML", "HTMLMath", "Markdown", "Latex", "SVG", "Javascript"}
+
+parsed = functools.cache(ast.parse)
+"""Each module's tree, which every rule walks."""
 
 
 class Import(NamedTuple):
@@ -104,7 +108,7 @@ def order_faults(name: str, source: str) -> list[str]:
     if own not in ROOMS:
         return [f"{name} is in no room: put {own} into ROOMS of scripts/architecture_table.py"]
     faults = []
-    for found in imports(name, ast.parse(source)):
+    for found in imports(name, parsed(source)):
         if found.ours is None or own == "doors" or (name, found.ours) in UPWARD:
             continue
         room = room_of(found.ours) if found.ours else "doors"
@@ -149,7 +153,7 @@ def display_faults(name: str, source: str) -> list[str]:
         return []
     return [
         f"{name}:{found.line} imports {found.library}"
-        for found in imports(name, ast.parse(source))
+        for found in imports(name, parsed(source))
         if found.library in DISPLAY_LIBRARIES and not is_display(found.function)
     ]
 
@@ -160,14 +164,14 @@ def purity_faults(name: str, source: str) -> list[str]:
         return []
     return [
         f"{name}:{found.line} imports {found.library}"
-        for found in imports(name, ast.parse(source))
+        for found in imports(name, parsed(source))
         if found.library in IMPURE and not (found.library == "pathlib" and name in FILES)
     ]
 
 
 def markup_faults(name: str, source: str) -> list[str]:
     """Rule 6: markup is never built from a value, because its constructor opens URLs, reads files and runs scripts."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     renamed = {
         alias.asname: alias.name
         for node in ast.walk(tree)
@@ -188,7 +192,7 @@ def markup_faults(name: str, source: str) -> list[str]:
 
 def private_faults(name: str, source: str) -> list[str]:
     """Rule 7: a name that begins with ``_`` is used by its own class and module only."""
-    tree = ast.parse(source)
+    tree = parsed(source)
     own = _own_names(tree)
     faults = []
     for node in ast.walk(tree):
@@ -239,7 +243,7 @@ def length_faults(name: str, source: str) -> list[str]:
     lines = len(source.splitlines())
     if lines > 450:
         faults.append(f"{name} has {lines} lines; 450 is the budget")
-    for node in ast.walk(ast.parse(source)):
+    for node in ast.walk(parsed(source)):
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             body = node.body[1:] if ast.get_docstring(node) is not None else node.body
             length = node.end_lineno - body[0].lineno + 1 if body else 0
