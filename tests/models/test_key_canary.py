@@ -38,6 +38,7 @@ from tests.models.canary import (
     shown,
     walked,
 )
+from tests.moments import LONG
 from tests.scripted import Peer, chunk, completion, error, listening, stream, wire
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
@@ -192,11 +193,13 @@ def test_the_password_of_a_proxy_is_never_shown(
     assert_clean("".join([*shown(caught), *lines]))
 
 
+OVER = threading.Event()
+"""Set once a call has ended whose request a server did not read."""
 INTERRUPTED = {
     "head": doing(),
     "body": doing(HEAD),
     "next chunk": doing(HEAD, framed(chunk("Hel"))),
-    "sending": lambda peer: peer.read_head() and peer.left.wait(0.6),
+    "sending": lambda peer: peer.read_head() and OVER.wait(LONG),
 }
 
 
@@ -204,11 +207,13 @@ INTERRUPTED = {
 @pytest.mark.parametrize("waiting_for", INTERRUPTED)
 def test_an_interrupt_shows_no_secret(waiting_for: str, driver: str, client: Callable[[], Any] | None) -> None:
     options = {"extra_body": {"long": "0123456789" * 2_000_000}} if waiting_for == "sending" else {}
+    OVER.clear()
     with listening(INTERRUPTED[waiting_for]) as server:
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
-        model = model_with_secrets(server.url, timeout=5, **options, **given(client))
+        model = model_with_secrets(server.url, timeout=LONG, **options, **given(client))
         timer.start()
         caught = failure(model, driver)
+        OVER.set()
         timer.join()
     assert isinstance(caught, KeyboardInterrupt)
     assert_clean("".join(shown(caught)))
@@ -234,9 +239,11 @@ def test_a_cancelled_task_shows_no_secret(waiting_for: str, client: Callable[[],
             await aclose_clients(model)
         raise AssertionError("it was not cancelled")
 
+    OVER.clear()
     with listening(INTERRUPTED[waiting_for]) as server:
-        model = model_with_secrets(server.url, timeout=5, **options, **given(client))
+        model = model_with_secrets(server.url, timeout=LONG, **options, **given(client))
         caught = asyncio.run(main(model), debug=True)
+        OVER.set()
     assert_clean("".join(shown(caught)))
 
 

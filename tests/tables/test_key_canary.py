@@ -12,7 +12,8 @@ import pytest
 
 import msgflux_nb as mf
 from tests.models.canary import GATEWAY, KEY, assert_clean, everything_logged, model_with_secrets, shown, walked
-from tests.models.test_key_canary import FAULTS, INTERRUPTED
+from tests.models.test_key_canary import FAULTS, INTERRUPTED, OVER
+from tests.moments import LONG
 from tests.scripted import Peer, Reply, completion, listening, wire
 
 
@@ -108,5 +109,9 @@ def cancelled(talk: Callable[[Peer], object], **options: object) -> BaseExceptio
             return error
         raise AssertionError("it was not cancelled")
 
+    OVER.clear()
     with listening(talk) as server:
-        return asyncio.run(main(model_with_secrets(server.url, timeout=5, **options)), debug=True)
+        try:
+            return asyncio.run(main(model_with_secrets(server.url, timeout=LONG, **options)), debug=True)
+        finally:
+            OVER.set()
