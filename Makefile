@@ -27,9 +27,10 @@ test: .test-ready ## unit tests, notebooks, browser tests, a minute of fuzz
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
 READY ?= .test-ready
-# Three, since tests wait half of their time. They take the files in the order of tests/conftest.py. To load nbval takes
-# seconds, and only the notebooks need it.
-WORKERS ?= 3
+# They take the files in the order of tests/conftest.py. To load nbval takes seconds, and only the notebooks need it.
+# Unit tests wait for a large part of their time; kernels and Chromium do not.
+WORKERS ?= 2
+unit coverage: WORKERS = 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
 unit: $(READY)
 	$(PYTEST) tests --ignore=tests/browser -p no:nbval --no-loadscope-reorder --durations=25
