@@ -18,8 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 settings.register_profile("slow machine", max_examples=10, suppress_health_check=list(HealthCheck), deadline=None)
-settings.load_profile("slow machine")
 print("Python", sys.version)
-int(pytest.main(list(args)))
+int(pytest.main(["--hypothesis-profile=slow machine", *args]))
 `);
 process.exit(status);

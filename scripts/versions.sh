@@ -20,7 +20,9 @@ if [ "$1" = 3.14 ]; then
             typing-extensions pytest pluggy iniconfig packaging pygments hypothesis==6.130.0 sortedcontainers attrs
     fi
     # Left out: what needs numpy, Pillow or jsonschema, threads, or a stack deeper than a browser's.
+    # hypothesis is imported before pytest, to set a profile.
     exec node scripts/python314.mjs "$folder/node/node_modules/pyodide" "$site" -p no:cacheprovider -p no:randomly \
+        -W "ignore:Module already imported" \
         tests/generation tests/protocol --ignore=tests/generation/test_round_trip.py \
         --ignore=tests/generation/test_said.py --ignore=tests/generation/test_tool_schema.py \
         --ignore=tests/protocol/test_left_out.py --ignore=tests/protocol/test_cut_prompt.py \
