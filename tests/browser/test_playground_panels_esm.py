@@ -242,6 +242,16 @@ def test_the_lens_is_walked_with_keys(play: PlayPage) -> None:
     expect(play.view.get_by_role("slider", name="temperature")).to_be_focused()
 
 
+def test_what_stands_in_the_panel_is_presented_as_large_as_the_rest(play: PlayPage) -> None:
+    play.open_panel()
+    play.view.get_by_role("button", name="present: ").first.click()
+    sizes = play.page.locator(".mf-talk .msgflux-live, .mf-side .msgflux-live").evaluate_all(
+        "(views) => views.map((view) => getComputedStyle(view).fontSize)"
+    )
+    assert len(sizes) == 5
+    assert set(sizes) == {"20.8px"}
+
+
 # Versions
 
 

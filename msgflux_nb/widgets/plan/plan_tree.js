@@ -221,7 +221,7 @@ export function treeBody(store) {
     const key = JSON.stringify([words, columns, unit]);
     if (caps.dataset.key === key) return;
     caps.dataset.key = key;
-    caps.replaceChildren(...words.map(([name, rest], level) => element("span", { style: `left: ${unit * columns[level]}px` }, element("b", {}, name), " ", rest)));
+    caps.replaceChildren(...words.map(([name, rest], level) => element("span", { class: "mf-cut", style: `left: ${unit * columns[level]}px; max-width: ${unit * (columns[level + 1] - columns[level] - 2)}px`, title: `${name} ${rest}`.trim() }, element("b", {}, name), " ", rest)));
   }
 
   /** @param {Set<number>} best */
