@@ -51,12 +51,18 @@ def with_spans(result: pd.DataFrame, texts: Any, *, fields: Sequence[str] | None
     return found
 
 
-def span_of(text: Any, quote: Any) -> tuple[int, int] | None:
-    """Return the range of a quote in a text; None if it is not in it, or if either is not a text."""
+def span_of(text: Any, quote: Any, most: int = _MOST_PLACES) -> tuple[int, int] | None:
+    """Return the range of a quote in a text; None if it is not in it, or if either is not a text.
+
+    Args:
+        text: the text.
+        quote: the quote.
+        most: how many places inside words are passed over; then the first place is the answer.
+    """
     if not isinstance(text, str) or not isinstance(quote, str) or not quote.strip():
         return None
     first = start = text.find(quote)
-    places = min(_MOST_PLACES, _FEWEST_PLACES + _WORK * len(text) // len(quote))
+    places = min(most, _FEWEST_PLACES + _WORK * len(text) // len(quote))
     while start >= 0 and places:
         end = start + len(quote)
         if not (_inside_word(text, start) or _inside_word(text, end)):

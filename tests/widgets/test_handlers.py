@@ -186,6 +186,8 @@ def test_a_trait_that_is_too_large_is_refused_and_the_page_is_told(monkeypatch: 
         ("ab cd ef gh " * 100_000, [f"word {number}" for number in range(20_000)]),
         ("ab " * 300_000, ["ab"] * 20_000),
         ("a" * 1_000_000, ["a" * 100_000 + "b"] * 20),
+        ("a" * 1_000_000, ["a" * 1_000] * 60),
+        ("ab " * 300_000, [f"{'ab ' * number}a" for number in range(60)]),
     ],
 )
 def test_a_row_of_any_size_is_reviewed_at_once(text: str, tags: list[str]) -> None:

@@ -21,6 +21,7 @@ Picture = dict[str, Any]
 _TEXT_LIMIT = 100_000  # shown characters of a row
 _VALUE_LIMIT = 20_000  # shown characters of a value; a longer one is set from a cell
 _QUOTES = 60  # the most values of a row that are looked for in its texts
+_PLACES = 40  # at which a value is tried that stands inside words: a page's message waits for all of them
 _CHOICES = 9
 _WORDS: dict[str, str] = {
     "string": "text",
@@ -164,7 +165,7 @@ def _quotes(texts: list[tuple[str, str]], items: list[Any]) -> list[tuple[int, i
     found = []
     for item in items:
         for place, (_, text) in enumerate(texts):
-            span = next((span for one in writings_of(item) if (span := span_of(text, one)) is not None), None)
+            span = next((span for one in writings_of(item) if (span := span_of(text, one, _PLACES)) is not None), None)
             if span is not None:
                 found.append((place, *span))
                 break
