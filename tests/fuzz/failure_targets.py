@@ -53,7 +53,7 @@ def failures(data: bytes) -> None:
         headers[NAMES[(name or b"\0")[0] % len(NAMES)]] = data[:size].decode("latin-1")
         data = data[size:]
     body = data[1:]
-    began = time.perf_counter()
+    began = time.process_time()
     raw = [(name.encode(), value.encode("latin-1")) for name, value in headers.items()]
     allowed = allowance_of(raw, now=1e9)
     assert allowed is None or all(math.isfinite(number or 0) for number in msgspec.structs.astuple(allowed))
@@ -64,7 +64,7 @@ def failures(data: bytes) -> None:
         inside = error_in(payload, named=named)
         if inside is not None:
             check(inside)
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def parsed(body: bytes) -> Any:

