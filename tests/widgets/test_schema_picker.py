@@ -188,7 +188,7 @@ def test_another_model_or_what_stands_beside_changes_what_is_said(open_picker: O
     assert "tool call" in picker.described["way"]
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
     picker.beside = {"tool_schemas": [tool]}
-    assert "in the messages alone" in picker.described["way"]
+    assert "in the messages only" in picker.described["way"]
 
 
 def test_a_broken_type_shows_its_error(open_picker: Open) -> None:
