@@ -39,7 +39,7 @@ _END = re.compile(
 )
 _MARK_AND_SPACE = re.compile(rf"(?:{_END.pattern})\s*", re.I)
 _OPENING = re.compile(re.escape(_BOX), re.I)
-_UNFINISHED = re.compile(r"<[|\uff5c/]?[^\s<>]{0,80}|\[[|e]?[^\s\[\]]{0,20}", re.I)
+_UNFINISHED = re.compile(r"<[|\uff5c/]?[^\s<>]{0,80}|\[(?:\|[^\s\[\]]{0,20}|e~?)?", re.I)
 _CANDIDATE = re.compile(r"[<\[]")
 _MOST_HELD = 2_000  # characters
 _MOST_LOOKED_AT = 64  # marks; a text with more of them is about marks

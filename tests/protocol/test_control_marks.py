@@ -10,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from msgflux_nb.protocol.accumulate import Accumulator
+from msgflux_nb.protocol.control_marks import MarkFilter
 from msgflux_nb.protocol.events import TextDelta
+from msgflux_nb.protocol.pieces import TextPieces
 from msgflux_nb.protocol.plain import plain_on
 from msgflux_nb.protocol.wire import reader_of
 from tests.protocol.test_reasoning_marks import at_every_cut, streamed, whole
@@ -129,3 +131,11 @@ def cut(content: str) -> list[tuple[Any, list[Any]]]:
 
 def said(events: list[Any]) -> str:
     return "".join(event.text for event in events if isinstance(event, TextDelta))
+
+
+@pytest.mark.parametrize("pieces", [["[", "1, ", "2]"], ['{"a": ["', 'b", ', '"c"]}'], ["x[", "i] = 1"], ["[e", "nd]"]])
+def test_a_list_is_not_held_back_longer_than_a_mark_may_begin(pieces: list[str]) -> None:
+    reader = MarkFilter(TextPieces())
+    for piece in pieces:
+        reader.feed(piece)
+        assert reader.holds is (piece in ("[", "x[", "[e"))
