@@ -154,6 +154,13 @@ def test_probabilities_are_asked_for_where_a_wire_gives_them(notebook: Make, wir
     assert [token.token for token in playground.response.logprobs] == (["Hi"] if asked else [])
 
 
+def test_texts_that_are_too_long_to_be_wrapped_are_written_on_one_line(notebook: Make) -> None:
+    book = notebook(stream("Hi"), completion("Hi"))
+    turns = [{"role": "user", "content": "x\n'\"" * 30_000}, {"role": "assistant", "content": "short\n" * 3}]
+    code = book.same(book.playground(book.model(), messages=turns, prompt="Hi"))
+    assert len(code.splitlines()) < 30
+
+
 def test_the_lens_asks_no_provider_for_probabilities_that_it_does_not_give(notebook: Make) -> None:
     book = notebook(stream("Hi"), stream("Hi"))
     for without in ({"top_logprobs": 0}, {"top_logprobs": 3}):

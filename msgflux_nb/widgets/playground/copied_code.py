@@ -24,6 +24,7 @@ from .answerer import Question
 __all__ = ["code_of", "grid_code_of"]
 
 _WIDTH = 100
+_MOST_WRAPPED, _LONG_TEXT = 50_000, 500  # characters of all messages, and of one text
 _UNNAMED = "Unnamed"
 
 
@@ -223,8 +224,25 @@ def _is_name(name: str) -> bool:
 
 def _listed(messages: list[Any], name: str = "messages") -> list[str]:
     """Return the messages as code, one per line."""
-    texts = [pprint.pformat(message, width=_WIDTH, sort_dicts=False) for message in messages]
+    long = sum(map(_characters, messages)) > _MOST_WRAPPED  # wrapping takes too long for a click
+    shown = [_unwrapped(message) for message in messages] if long else messages
+    texts = [pprint.pformat(message, width=_WIDTH, sort_dicts=False) for message in shown]
     return [f"{name} = [", *(f"    {line}".replace("\n", "\n    ") + "," for line in texts), "]"]
+
+
+def _characters(value: Any) -> int:
+    if isinstance(value, dict | list):
+        return sum(map(_characters, value.values() if isinstance(value, dict) else value))
+    return len(value) if isinstance(value, str) else 0
+
+
+def _unwrapped(value: Any) -> Any:
+    """Return a value whose long texts are written on one line each."""
+    if isinstance(value, dict):
+        return {name: _unwrapped(item) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_unwrapped(item) for item in value]
+    return _Expression(repr(value)) if isinstance(value, str) and len(value) > _LONG_TEXT else value
 
 
 def _with_references(value: Any, files: str | None) -> Any:
