@@ -176,6 +176,19 @@ function withFigures(text) {
   return told ? text.split(/([\d][\d.,]*(?: s\b)?)/).map((part, at) => (at % 2 ? element("b", {}, part) : part)) : [text];
 }
 
+const FIGURES_MS = 100; // figures that move are read at this pace, and laying them out takes longer than a word
+
+/** @returns {(moving: boolean) => boolean} whether figures wait for a later drawing, since they have just been drawn */
+function figurePace() {
+  let drawn = -FIGURES_MS;
+  return (moving) => {
+    const now = performance.now();
+    if (moving && now - drawn < FIGURES_MS) return true;
+    drawn = moving ? now : -FIGURES_MS;
+    return false;
+  };
+}
+
 /** Make four figures of an answer, each with a bar on the scale of both sides. */
 function sideFigures() {
   const cells = ["tokens", "cost", "first", "seconds"].map(() => {
@@ -183,6 +196,7 @@ function sideFigures() {
     return { words, bar, node: element("div", {}, words, element("span", { class: "mf-meter" }, bar)) };
   });
   const node = element("div", { class: "mf-side-figures", hidden: true }, ...cells.map((cell) => cell.node));
+  const waits = figurePace();
 
   /**
    * @param {Side} side
@@ -192,7 +206,7 @@ function sideFigures() {
     const of_ = (/** @type {Side} */ one) => one.figures ?? figuresNow(one);
     const figures = of_(side);
     node.hidden = sides.length < 2 || sides.every((one) => !of_(one)); // shown for both at once, so that no column moves
-    if (node.hidden) return;
+    if (node.hidden || waits(side.figures === null)) return;
     const seconds = (/** @type {number | null} */ value) => (value === null ? "–" : `${value.toFixed(2)} s`);
     /** @type {[string, string, (one: Figures) => number | null][]} */
     const told = [
@@ -204,7 +218,7 @@ function sideFigures() {
     told.forEach(([label, value, of], at) => {
       const [most, own] = [Math.max(...sides.map((one) => amount(of_(one), of))), amount(figures, of)];
       cells[at].node.classList.toggle("mf-later", !value);
-      cells[at].words.replaceChildren(label, ...(label ? [element("b", {}, value)] : withFigures(value)));
+      if (cells[at].words.textContent !== label + value) cells[at].words.replaceChildren(label, ...(label ? [element("b", {}, value)] : withFigures(value)));
       cells[at].bar.style.width = `${most ? (100 * own) / most : 0}%`;
       cells[at].bar.classList.toggle("mf-now", !side.figures && at === 3);
     });
@@ -304,6 +318,7 @@ export function statusBar(play, note) {
   /** @type {ReturnType<typeof setInterval> | undefined} */
   let timer;
   let drawn = "";
+  const waits = figurePace();
 
   function draw() {
     const [first] = play.sides;
@@ -312,7 +327,7 @@ export function statusBar(play, note) {
     const key = play.gone ? "gone" : busy || (play.problem ? "failed" : standingOf(first));
     markState(state, key, first);
     node.dataset.state = key;
-    tell(arriving ? figuresSoFar(first) : play.sides.length > 1 ? [] : first.status);
+    if (!waits(arriving)) tell(arriving ? figuresSoFar(first) : play.sides.length > 1 ? [] : first.status);
     if (arriving) timer ??= setInterval(() => play.tell(), 500);
     else if (timer !== undefined) timer = void clearInterval(timer);
     const silent = "The kernel does not answer: it is busy, or was restarted; then run this cell again.";
