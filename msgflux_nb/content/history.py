@@ -160,12 +160,12 @@ class History:
         """Show another version of the turn at a position, with the turns that followed it when it was last shown.
 
         Raises:
-            IndexError: there is no such turn or version.
+            IndexError: the turn or version does not exist.
         """
         self._check(position)
         parent = [self._root, *self._path()][position]
         if not 0 <= sibling < len(parent.children):
-            raise IndexError(f"turn {position} has {len(parent.children)} versions; there is no version {sibling}")
+            raise IndexError(f"turn {position} has no version {sibling}; it has {len(parent.children)}, counted from 0")
         self._remember()
         parent.chosen = parent.children[sibling]
 

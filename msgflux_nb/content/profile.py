@@ -58,7 +58,7 @@ def from_cicp(numbers: bytes, name: str) -> bytes:
     """Return a profile for the colours that H.273 numbers name; empty if they are sRGB or unknown.
 
     Raises:
-        MediaError: the picture has a high dynamic range, for which there is no one conversion to sRGB.
+        MediaError: the picture has a high dynamic range, and no single conversion to sRGB is right.
     """
     if len(numbers) < 2:
         return b""

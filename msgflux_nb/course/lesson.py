@@ -58,7 +58,7 @@ class Lesson:
         """Return the path of one of the course's recordings, by default this lesson's.
 
         Raises:
-            ValueError: there is no such recording; the error lists those that exist.
+            ValueError: the recording does not exist; the error lists those that do.
         """
         name = name or self._recording
         path = recordings_folder() / f"{name}.jsonl"

@@ -122,7 +122,7 @@ def _resolved(name: str) -> str:
     try:
         return str(Path(name).expanduser().resolve())
     except (OSError, RuntimeError, ValueError) as error:  # links in a circle, ``~`` of nobody, a zero byte
-        raise LocalModelError(f"{name!r:.200} is no path of a file: {error}") from error
+        raise LocalModelError(f"the path {name!r:.200} cannot be resolved: {error}") from error
 
 
 def stop_servers() -> None:

@@ -15,8 +15,8 @@ _LATE = (
     'profile={"reasoning_in_content": "begun"}, or a reasoning parser on the server.'
 )
 _AGAIN = (
-    "the content holds more marks that end reasoning than marks that begin it; what stood before the last one is in "
-    ".reasoning, and .text holds only what follows it."
+    "the answer has more marks that end reasoning, such as </think>, than marks that begin it. Everything before the "
+    "last one is in .reasoning; .text is the rest."
 )
 _NO_REASONING = "<think></think>"
 _MOST_ENDS = 8

@@ -185,7 +185,7 @@ class _Vote:
         if before is None:
             return
         if not isinstance(before, PlanResult):
-            raise TypeError(f"before: expected what self_consistency returned, got {type(before).__name__}")
+            raise TypeError(f"before: expected the result of self_consistency, got {type(before).__name__}")
         if before.kind != "self_consistency" or before.task != self._task:
             raise ValueError("before: expected the result of a vote over the same task")
         self.log.take_up(before.trace, before.responses, before.calls, before.seconds)

@@ -96,8 +96,8 @@ class Memory:
         said = self.news()
         left = self.records.left if ended and self.records is not None and self.records.lasts else 0
         if left:
-            now = f"{left:,} {'entry waits' if left == 1 else 'entries wait'} in memory to be written to the store"
-            said.append(f"{now} as soon as that is possible; do not end this process before")
+            now = f"{left:,} {'entry waits' if left == 1 else 'entries wait'} in memory"
+            said.append(f"{now} and could not be written to the store yet; keep this process running until then")
         try:
             for one in said:
                 warnings.warn(one, StoreWarning, stacklevel=level)
@@ -119,9 +119,7 @@ class Memory:
         if records is None:
             return None
         if records.trouble is not None and records.is_full:
-            return (
-                f"{records.unwritten:,} answers wait in memory to be written, and more must not wait: {records.trouble}"
-            )
+            return f"{records.unwritten:,} answers wait in memory, which is as many as may wait: {records.trouble}"
         if not self._stops or (records.trouble is None and not self._own):
             return None
         return f"answers cannot be kept and on_store_error='stop': {records.trouble or self._own[-1]}"

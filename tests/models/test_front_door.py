@@ -263,7 +263,7 @@ ELSEWHERE: list[tuple[Callable[[], Any], type[Exception], str]] = [
     (lambda: mf.extract(["a"], Person, model=MODEL, on_error=TABLE), ValueError, "on_error: expected one of"),  # type: ignore[arg-type]
     (lambda: mf.record("r.jsonl", scrub=5), TypeError, "scrub: expected texts, patterns or functions"),  # type: ignore[arg-type]
     (lambda: mf.record("r.jsonl", scrub=[5]), TypeError, "scrub: expected a text, a pattern or a function"),  # type: ignore[list-item]
-    (lambda: mf.record("r.jsonl", "key"), TypeError, "texts to hide are scrub="),  # type: ignore[arg-type]
+    (lambda: mf.record("r.jsonl", "key"), TypeError, "pass them as scrub="),  # type: ignore[arg-type]
     (lambda: mf.ToolCallView(approve="x"), ValueError, 'approve: expected "ask" or "auto"'),
 ]
 
@@ -305,7 +305,7 @@ PLANS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
     ),
     ("react", (MODEL, "x"), {"answer_tool": "yes"}, TypeError, "answer_tool: expected True or False"),
     ("react", (MODEL, "x"), {"result_max_characters": None}, ValueError, "result_max_characters: expected at least 1"),
-    ("self_consistency", (MODEL, "x"), {"before": 5}, TypeError, "before: expected what self_consistency returned"),
+    ("self_consistency", (MODEL, "x"), {"before": 5}, TypeError, "before: expected the result of self_consistency"),
     ("self_consistency", (MODEL, "x"), {"temperature": "hot"}, TypeError, "temperature: expected a number"),
     ("self_consistency", (MODEL, "x"), {"stop": TABLE}, ValueError, "stop: expected"),
     ("tree_of_thoughts", (MODEL, "x"), {"breadth": "3"}, ValueError, "breadth: expected at least 1"),

@@ -772,7 +772,7 @@ def test_answers_on_a_full_disk_wait_and_are_whole_in_the_recording_once_there_i
 
 @pytest.mark.filterwarnings("ignore:the recording:RuntimeWarning")
 @pytest.mark.parametrize(
-    ("rooms", "said"), [([ROOM, 50, 0], "It lacks what came last"), ([ROOM, 0], "in a file beside it")]
+    ("rooms", "said"), [([ROOM, 50, 0], "The newest exchanges are missing"), ([ROOM, 0], "in a file beside it")]
 )
 def test_a_recording_that_ends_on_a_full_disk_says_so_and_keeps_what_it_has(
     path: Path, monkeypatch: pytest.MonkeyPatch, rooms: list[int], said: str

@@ -15,7 +15,7 @@ _SAVED = 0.8  # the largest share of the calls
 
 
 def winner(votes: Any) -> Any:
-    """Return the answer with the most votes, the first one for equal numbers; None is no vote."""
+    """Return the answer with the most votes, or the first one of a tie; ignore None."""
     counted = Counter(vote for vote in votes if vote is not None)
     return counted.most_common(1)[0][0] if counted else None
 

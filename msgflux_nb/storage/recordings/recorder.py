@@ -61,7 +61,10 @@ def record(
     """
     where = path_of(path, 'mf.record("lesson.jsonl")').expanduser()
     if not isinstance(add, bool):
-        raise TypeError(f"add: expected True or False, got {type(add).__name__}; texts to hide are scrub=.")
+        raise TypeError(
+            f"add: expected True or False, got {type(add).__name__}. To hide texts from the recording, "
+            "pass them as scrub=[...]."
+        )
     given = [scrub] if isinstance(scrub, str | re.Pattern) or callable(scrub) else scrub
     if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
         raise TypeError(f"scrub: expected texts, patterns or functions of a text, got {type(given).__name__}")
@@ -141,8 +144,8 @@ class Recorder:
             return
         if self._left or self._media:
             raise RecordingError(
-                f"the recording {self.partial} cannot be written: {self._trouble}. It lacks what came last. Make room, "
-                "and record it again."
+                f"the recording {self.partial} cannot be written: {self._trouble}. The newest exchanges are missing "
+                "from it. Make room, and record it again."
             )
         with locked(self.path):
             self._swap_in()
@@ -227,8 +230,8 @@ class Recorder:
             if why != self._trouble:
                 self._trouble = why
                 warnings.warn(
-                    f"the recording {self.partial} cannot be written: {why}. What comes waits in memory, and is "
-                    "written as soon as that is possible.",
+                    f"the recording {self.partial} cannot be written: {why}. New exchanges are kept in "
+                    "memory, and written when the file can be written again.",
                     RuntimeWarning,
                     stacklevel=2,
                 )

@@ -51,7 +51,7 @@ def paged_text(cell: Any, folder: Path | None) -> Any:
     try:
         data = read(cell if folder is None else confined(cell, folder)).data
         if b"%PDF-" not in data[:1024]:
-            raise ValueError("it does not begin as a PDF does")
+            raise ValueError("its beginning is not that of a PDF")
         reader = PdfReader(io.BytesIO(data))
         pages = [page.extract_text().strip() for page in reader.pages]
     except Exception as error:  # pypdf raises all kinds of errors for damaged files
