@@ -22,7 +22,7 @@ from .chat import ChatCompletion
 from .exchange import Exchange
 from .keys import scrub
 from .model import model_of_settings
-from .taped import error_of_end, error_of_status
+from .transport import error_of_end, error_of_status
 
 __all__ = ["Finding", "ask_again", "check", "check_live", "record_again"]
 

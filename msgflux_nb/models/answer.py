@@ -12,9 +12,9 @@ from ..protocol.request import ChatRequest
 from ..protocol.snapshot import Choice, Snapshot
 from ..protocol.tool_call import ToolCall
 from ..protocol.tool_calls import ToolCallAggregator
-from .asking import Replayed
 from .bill import Bill, recorded_cost
 from .call import Call
+from .recording_context import Replayed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -103,7 +103,7 @@ class AsyncStreamResponse(Arriving):
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
         """Run one exchange and yield its events in the groups in which they arrive; an error is in its ``failed``."""
         from ..http.limits import pause
-        from .taped import aopen_exchange, keep_recalled
+        from .transport import aopen_exchange, keep_recalled
 
         recalled = exchange.recall()
         if recalled is not None:

@@ -24,8 +24,8 @@ from .answer import ModelResponse
 from .async_stream import AsyncStreamResponse
 from .call import Call
 from .exchange import Exchange
-from .learnt import Known, ServerQuirks
-from .taped import aopen_exchange, keep_recalled
+from .server_quirks import Known, ServerQuirks
+from .transport import aopen_exchange, keep_recalled
 from .whole_answers import WholeAnswers
 
 __all__ = ["BatchCall", "NotSentError", "SendingTurn", "WrittenRequest"]

@@ -8,9 +8,9 @@ import msgspec
 
 from ..protocol.events import Usage
 from ..protocol.profile import Profile
-from .asking import Replayed
 from .exchange import Exchange
 from .prices import cost_of, with_request
+from .recording_context import Replayed
 
 __all__ = ["Bill", "cost_together", "recorded_cost", "usage_together"]
 

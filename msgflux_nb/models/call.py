@@ -35,7 +35,7 @@ from .bill import Bill, cost_together, usage_together
 from .call_in_structure import call_in_structure, callers_calls
 from .exchange import Exchange
 from .flaws import Flaws
-from .learnt import Known, ServerQuirks
+from .server_quirks import Known, ServerQuirks
 
 __all__ = ["Call"]
 

@@ -15,16 +15,16 @@ from ..protocol.prefill import PrefillMode
 from ..protocol.profile import Profile, Wire
 from ..protocol.request import ChatRequest, build_request
 from ..protocol.special_tokens import holds_special_token
-from ..storage.recordings.inside import Inside
+from ..storage.recordings.active import Active
 from .addresses import base_url_of
 from .answer import ModelResponse
-from .asking import Asking, settings_of, under_way
 from .call import Call
 from .call_options import CallOptions, Messages, Tools, asked_for
 from .exchange import Entry, Exchange
 from .keys import HiddenValues, Key, find_key, hidden_of, hide_in_bytes
-from .learnt import Known, ServerQuirks, learnt
-from .nowhere import anowhere, nowhere
+from .recording_context import RecordingContext, active_recording, settings_of
+from .replay_endpoint import areplay_endpoint, replay_endpoint
+from .server_quirks import Known, ServerQuirks, quirks_of
 from .stream import StreamResponse
 
 if TYPE_CHECKING:
@@ -202,7 +202,7 @@ class ChatCompletion:
             MsgfluxError: the request cannot be built: a prefill that cannot be continued, a type without a schema.
         """
         build = self._build(messages, stream=stream, **asked_for(keywords))
-        known = learnt(self.profile, self._model, self._under_way())
+        known = quirks_of(self.profile, self._model, self._active_recording())
         return build(**known.known._asdict(), echo=known.echo.get(stream))
 
     def resend(self, request: ChatRequest, *, max_retries: int = 0) -> ModelResponse:
@@ -211,7 +211,7 @@ class ChatCompletion:
         Raises:
             MsgfluxError: the call failed.
         """
-        exchange = functools.partial(self._exchange, now=self._under_way(), max_retries=max_retries)
+        exchange = functools.partial(self._exchange, now=self._active_recording(), max_retries=max_retries)
         call = Call(lambda **_: request, self.profile, self._model, ServerQuirks(), exchange)
         answer = StreamResponse(call, self.endpoint)
         answer.finish()
@@ -282,8 +282,8 @@ class ChatCompletion:
         Raises:
             MsgfluxError: the request cannot be built: no message, a type without a schema, an unusable image.
         """
-        now_under_way = self._under_way()
-        place = self._place(now_under_way)
+        active = self._active_recording()
+        place = self._place(active)
         key = (place, system_prompt, id(generation_schema), str(self.options), str(self.extra_body))
         now = [*vars(self).values()]
         before, template = self._templates.get(key, (None, None))
@@ -292,25 +292,25 @@ class ChatCompletion:
                 self._templates.clear()
             # The template holds a copy, so that later changes of this model do not reach it.
             model = copy.copy(self)
-            template = model._template(place, system_prompt, generation_schema, now_under_way)
+            template = model._template(place, system_prompt, generation_schema, active)
             self._templates[key] = now, template
         prepared = template.prepare(messages)
-        if (other := self._otherwise(now_under_way, self.wire, prepared.request)) is None:
+        if (other := self._otherwise(active, self.wire, prepared.request)) is None:
             return prepared
         return other.prepare(messages, system_prompt=system_prompt, generation_schema=generation_schema)
 
-    def _place(self, now: Inside | None) -> str:
+    def _place(self, now: Active | None) -> str:
         """Return the part of a kept answer's key that says where it came from; a recording has its own."""
         if now is None:
             return self._numbered_place(base_url_of(self.profile))
         place = self._numbered_place(None if now.player is not None else base_url_of(self.profile))
         return f"{place}#{(now.player or now.recorder).token}"
 
-    def _template(self, place: str, system_prompt: str | None, schema: Any, now: Inside | None) -> RequestTemplate:
+    def _template(self, place: str, system_prompt: str | None, schema: Any, now: Active | None) -> RequestTemplate:
         from .request_template import RequestTemplate
         from .whole_answers import WholeAnswers
 
-        known = learnt(self.profile, self._model, now)
+        known = quirks_of(self.profile, self._model, now)
         exchange = functools.partial(self._exchange, now=now, max_retries=0, keep=True)
         direct = now is None and self._store is None
         quick = WholeAnswers(self.aendpoint, timeout=self._timeout) if direct else None
@@ -326,7 +326,7 @@ class ChatCompletion:
         return RequestTemplate(
             build=build,
             call=call,
-            connect=anowhere if now is not None and now.player is not None else self.aendpoint,
+            connect=areplay_endpoint if now is not None and now.player is not None else self.aendpoint,
             place=place,
             question=lambda messages: (self._model, messages, system_prompt, self.options, self.extra_body),
             hide=self._hide,
@@ -369,30 +369,30 @@ class ChatCompletion:
     def arriving(self, messages: Messages, stream: bool, **asked: Any) -> StreamResponse:
         """Return an answer that can be cancelled; nothing is sent before it is read."""
         call, model = self._call(messages, stream, **asked)
-        return StreamResponse(call, nowhere if model is None else model.endpoint)
+        return StreamResponse(call, replay_endpoint if model is None else model.endpoint)
 
     def _aarriving(self, messages: Messages, stream: bool, **asked: Any) -> AsyncStreamResponse:
         from .async_stream import AsyncStreamResponse  # imports asyncio, which sync callers do not need
 
         call, model = self._call(messages, stream, **asked)
-        return AsyncStreamResponse(call, anowhere if model is None else model.aendpoint)
+        return AsyncStreamResponse(call, areplay_endpoint if model is None else model.aendpoint)
 
     def _call(self, messages: Messages, stream: bool, **asked: Any) -> tuple[Call, ChatCompletion | None]:
         """Return a call and the model whose endpoint it goes to; the model is None for a replay."""
-        now = self._under_way()
+        now = self._active_recording()
         build = self._build(messages, stream=stream, **asked)
         exchange = functools.partial(self._exchange, now=now)
-        call = Call(build, self.profile, self._model, learnt(self.profile, self._model, now), exchange)
+        call = Call(build, self.profile, self._model, quirks_of(self.profile, self._model, now), exchange)
         if now is None or now.player is None:
             return call, self
         other = self._otherwise(now, call.request.wire, call.request.body)
         return (call, None) if other is None else other._call(messages, stream, **asked)
 
-    def _under_way(self) -> Inside | None:
+    def _active_recording(self) -> Active | None:
         """Return the player and the recorder in use; None if nothing is recorded or replayed."""
-        return under_way(self.player, live=self._is_live)
+        return active_recording(self.player, live=self._is_live)
 
-    def _otherwise(self, now: Inside | None, wire: Wire, body: bytes) -> ChatCompletion | None:
+    def _otherwise(self, now: Active | None, wire: Wire, body: bytes) -> ChatCompletion | None:
         """Return the model to ask for what is not recorded; None if the recording has it, or no model was given."""
         player = None if now is None else now.player
         if player is None or not isinstance(player.otherwise, ChatCompletion) or player.has(wire, body):
@@ -403,26 +403,26 @@ class ChatCompletion:
         return other
 
     def _exchange(
-        self, request: ChatRequest, *, now: Inside | None = None, max_retries: int | None = None, keep: bool = False
+        self, request: ChatRequest, *, now: Active | None = None, max_retries: int | None = None, keep: bool = False
     ) -> Exchange:
         retries = self._max_retries if max_retries is None else max_retries
         settings = {} if now is None else settings_of(self.arguments)
-        asking = None if now is None else Asking(now, name=self.name, settings=settings, sample=self._sample)
+        context = None if now is None else RecordingContext(now, name=self.name, settings=settings, sample=self._sample)
         made = Exchange(
             request,
             self.profile,
             timeout=self._timeout,
             max_retries=retries,
-            entry=self._entry(request, asking),
+            entry=self._entry(request, context),
             keep=keep,
-            asking=asking,
+            recording=context,
         )
         made.notes = () if self._note is None else (self._note,)
         return made
 
-    def _entry(self, request: ChatRequest, asking: Asking | None) -> Entry | None:
+    def _entry(self, request: ChatRequest, context: RecordingContext | None) -> Entry | None:
         """Return the place of a request in the cache; a replay uses no cache."""
-        if self._store is None or (asking is not None and asking.player is not None):
+        if self._store is None or (context is not None and context.player is not None):
             return None
         from ..storage.answers import StoreEntry
 

@@ -23,7 +23,7 @@ from ..protocol.request import ChatRequest
 from ..protocol.snapshot import Snapshot
 from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.wire import reader_of
-from .asking import Asking, Replayed
+from .recording_context import RecordingContext, Replayed
 from .retry import retry_delay
 from .scrubbed import texts_of, without_keys
 from .times import Times
@@ -65,7 +65,7 @@ class Exchange:
         keep: whether to keep the bytes in ``received``.
         clock: returns seconds from any start, never going back.
         chance: returns a number from 0 to 1, so that the waits of many clients differ.
-        asking: its recording side; None if nothing is recorded or replayed.
+        recording: its recording side; None if nothing is recorded or replayed.
 
     Attributes:
         state: ``left`` means that the reader left the stream before its end.
@@ -92,11 +92,11 @@ class Exchange:
         keep: bool = False,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] | None = None,
-        asking: Asking | None = None,
+        recording: RecordingContext | None = None,
     ) -> None:
-        if asking is not None and asking.player is not None:
-            clock, chance = asking.clock, _evenly
-        self.asking = asking
+        if recording is not None and recording.player is not None:
+            clock, chance = recording.clock, _evenly
+        self.recording = recording
         self.replayed: Replayed | None = None
         self.recorded_cost: float | None = None
         self.notes: tuple[str, ...] = ()
@@ -325,7 +325,7 @@ class Exchange:
 
     def waits(self, delay: float) -> float:
         """Return the seconds to really wait; a replay has its own speed."""
-        return delay if self.asking is None else self.asking.waits(delay)
+        return delay if self.recording is None else self.recording.waits(delay)
 
     def stop(self, state: Literal["left", "cancelled"]) -> None:
         """End the exchange, unless it has ended."""

@@ -18,7 +18,7 @@ from ..protocol.request import ChatRequest
 from .batch_call import BatchCall, WrittenRequest
 from .call import Call
 from .endpoint import Endpoint
-from .learnt import Known, ServerQuirks
+from .server_quirks import Known, ServerQuirks
 from .whole_answers import WholeAnswers
 
 __all__ = ["RequestTemplate"]

@@ -207,7 +207,7 @@ class StreamResponse(Arriving):
 
     def _run(self, exchange: Exchange) -> Generator[Event, None, MsgfluxError | None]:
         """Run one exchange and yield its events; return the error that it failed with, or None."""
-        from .taped import keep_recalled, open_exchange
+        from .transport import keep_recalled, open_exchange
 
         recalled = exchange.recall()
         if recalled is not None:

@@ -73,9 +73,9 @@ def asked(model: mf.ChatCompletion, *texts: Any, schema: Any = City, **options: 
 
 def forget(model: mf.ChatCompletion) -> None:
     """What one test's server taught is not for the next one's, which may have the same port."""
-    from msgflux_nb.models import learnt
+    from msgflux_nb.models import server_quirks
 
-    learnt._known.clear()
+    server_quirks._known.clear()
 
 
 # Both ways

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from tests.models.test_chat import Call, both
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
@@ -37,7 +37,7 @@ DETAILS = [
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def model(provider: str, url: str) -> mf.ChatCompletion:

@@ -13,7 +13,7 @@ import pytest
 
 from msgflux_nb.generation.partial import partial_instance
 from msgflux_nb.generation.plan import ChainOfThoughts
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.protocol.partial_json import PartialJSON
 from tests.models.test_chat import model_at
 from tests.scripted import serving, stream
@@ -99,7 +99,7 @@ class Named(NamedTuple):
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def partials(type_: Any, text: str) -> list[Any]:

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from msgflux_nb.errors import PrefillError
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from tests.scripted import Ask, both, completion, error, model_at, serving, stream
 
 
@@ -25,7 +25,7 @@ def add(a: int, b: int) -> int:
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 @pytest.mark.parametrize("wire", ["chat", "responses", "messages"])

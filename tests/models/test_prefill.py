@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from tests.models.test_chat import Call, both, call_sync, model_at
 from tests.scripted import completion, error, serving, stream
 
@@ -28,7 +28,7 @@ class Colours(msgspec.Struct):
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def reply(text: str, streamed: bool) -> Any:

@@ -14,7 +14,7 @@ from genai_prices import Usage as Tokens
 from genai_prices import calc_price
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.models.prices import _even, _price, cost_of, is_same_model
 from msgflux_nb.models.profiles import PROFILES
 from msgflux_nb.protocol.events import Usage
@@ -28,7 +28,7 @@ MILLION = Usage(prompt_tokens=1_000_000, completion_tokens=1_000_000)
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a store nor what was learnt of a server outlives a test."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
     monkeypatch.setattr(store, "_stores", {})
 
 

@@ -10,7 +10,7 @@ import pytest
 from msgspec import Meta
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from tests.models.test_chat import Call, both, call_sync, model_at
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
@@ -32,7 +32,7 @@ GOOD = '{"price": 2.5, "amount": 10, "code": "AB", "lines": [1, 2]}'
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def reply(text: str, streamed: bool) -> Reply:

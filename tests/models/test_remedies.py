@@ -11,7 +11,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.errors import BadRequestError
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.protocol.failure import failure_of_status
 from msgflux_nb.protocol.refusal import remedy_of, remedy_on
 from msgflux_nb.protocol.remedy import Remedy
@@ -31,7 +31,7 @@ ADA = '{"name": "Ada", "age": 36}'
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def refusal(message: str, status: int = 400, **fields: Any) -> Reply:
@@ -108,7 +108,7 @@ def test_a_field_of_ours_is_left_out_without_a_word() -> None:
     detail = [{"type": "extra_forbidden", "loc": ["body", "stream_options"], "msg": "Extra inputs are not permitted"}]
     body = json.dumps({"object": "error", "message": {"detail": detail}, "type": "invalid_request_error"})
     for said in (body, json.dumps({"detail": detail})):
-        learnt._known.clear()
+        server_quirks._known.clear()
         with serving(Reply([said.encode()], status=422), stream("Hello")) as server:
             answer = model_at(server.url)("Hi", stream=True)
             assert answer.consume() == "Hello"
@@ -187,7 +187,7 @@ def test_a_server_that_takes_neither_name_is_asked_twice_and_no_more() -> None:
         with pytest.raises(BadRequestError, match="max_tokens"):
             model_at(server.url, max_tokens=5)("Hi")
         assert len(server.bodies) == 2
-        assert learnt._known[(server.url, "scripted")].known.remedies == ()
+        assert server_quirks._known[(server.url, "scripted")].known.remedies == ()
 
 
 @both
@@ -195,7 +195,7 @@ def test_a_refusal_after_a_remedy_is_the_one_that_is_raised(ask: Ask) -> None:
     with serving(RENAMED, error(429, "slow down", retry_after="200")) as server:
         with pytest.raises(mf.RateLimitError):
             ask(model_at(server.url, max_tokens=5), "Hi")
-        assert learnt._known[(server.url, "scripted")].known.remedies != ()
+        assert server_quirks._known[(server.url, "scripted")].known.remedies != ()
 
 
 def test_what_is_learnt_is_of_one_model_at_one_place() -> None:

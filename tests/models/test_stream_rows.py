@@ -13,7 +13,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.generation.item_texts import ItemTexts
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from tests.scripted import Reply, chunk, error, model_at, serving, stream
 
 REFUSALS = [
@@ -39,7 +39,7 @@ class People(msgspec.Struct, rename="camel"):
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def rows_sync(model: mf.ChatCompletion, schema: Any) -> Any:

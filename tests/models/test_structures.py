@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from tests.models.test_chat import Call, both, call_sync, model_at
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
@@ -31,7 +31,7 @@ ADA = Person("Ada", 36)
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def called(*calls: tuple[str, str], streamed: bool = False, text: str | None = None) -> Reply:

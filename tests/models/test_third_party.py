@@ -12,7 +12,7 @@ from llmock.pytest_plugin import LLMock
 from llmock.testing import LLMockServer
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from tests.models.test_chat import Call, both
 from tests.moments import LONG, quickly
 
@@ -46,7 +46,7 @@ def server() -> Iterator[LLMockServer]:
 
 @pytest.fixture
 def llmock(server: LLMockServer, monkeypatch: pytest.MonkeyPatch) -> LLMock:
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
     return LLMock(server).reset()
 
 

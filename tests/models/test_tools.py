@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.protocol.events import ToolCallDelta
 from tests.models.test_chat import Call, both, call_sync, model_at
 from tests.scripted import Reply, chunk, completion, error, serving, stream
@@ -31,7 +31,7 @@ TOOLS = [tool("get_weather"), tool("get_time")]
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def fragment(index: int, name: str, arguments: str, **extra: Any) -> dict[str, Any]:

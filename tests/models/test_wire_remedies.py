@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from msgflux_nb.errors import BadRequestError
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.protocol.profile import Wire
 from tests.scripted import Ask, Reply, both, model_at, serving
 
@@ -29,7 +29,7 @@ BUDGET = '"thinking.type.enabled" is not supported for this model. Use "thinking
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def refusal(message: str, **fields: Any) -> Reply:

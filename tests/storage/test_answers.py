@@ -20,7 +20,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.storage import answers as store
 from msgflux_nb.storage.answers import Store, open_store, request_key
 from tests.models.test_chat import Call, both, call_sync, model_at
@@ -36,7 +36,7 @@ class Person(msgspec.Struct):
 @pytest.fixture(autouse=True)
 def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
     """Neither a store nor what was learnt of a server outlives a test."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
     monkeypatch.setattr(store, "_stores", {})
 
 

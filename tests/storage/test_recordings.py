@@ -23,7 +23,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import asking
+from msgflux_nb.models import recording_context
 from msgflux_nb.models.again import check, record_again
 from msgflux_nb.storage.recordings import player
 from msgflux_nb.storage.recordings.lines import RecordedExchange, from_line, to_line
@@ -208,7 +208,7 @@ def test_what_is_no_model_cannot_answer_otherwise(path: Path, otherwise: Any) ->
 
 def with_long_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a recorded server have asked for a wait of 30 s, and a replay at its speed wait as long."""
-    monkeypatch.setattr(asking, "_LONGEST_WAIT_SECONDS", LONG)
+    monkeypatch.setattr(recording_context, "_LONGEST_WAIT_SECONDS", LONG)
     lines = [from_line(line) for line in path.read_bytes().splitlines()]
     for at, line in enumerate(lines):
         if isinstance(line, RecordedExchange) and "retry-after" in line.headers:

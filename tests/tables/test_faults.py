@@ -11,7 +11,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from tests.protocol.test_fault import CASES
 from tests.scripted import Reply, completion, model_at, serving
 
@@ -26,7 +26,7 @@ class Person(msgspec.Struct):
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def reply(status: int, body: Any, **headers: str) -> Reply:

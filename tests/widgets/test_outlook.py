@@ -9,7 +9,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.errors import PrefillError
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.widgets.prefill.forecast import outlook_of, starts
 from msgflux_nb.widgets.prefill.verdict import verdict
 from tests.scripted import Reply, chunk, completion, model_at, serving, stream
@@ -31,7 +31,7 @@ class Home(msgspec.Struct):
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def named(name: str, **options: Any) -> mf.ChatCompletion:

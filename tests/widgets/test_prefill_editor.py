@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 from tests.scripted import model_at, serving, stream
 
@@ -24,7 +24,7 @@ class Person(msgspec.Struct):
 
 @pytest.fixture
 def editor(monkeypatch: pytest.MonkeyPatch) -> Iterator[PrefillEditor]:
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
     editor = PrefillEditor(mf.Model.chat_completion("groq/llama-3.3-70b-versatile", api_key="k"), THINK)
     yield editor
     editor.close()

@@ -13,7 +13,7 @@ from msgspec import Meta
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
 from msgflux_nb.generation.schema import wire_schema
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.widgets.schema import schema_picker as module
 from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
 
@@ -45,7 +45,7 @@ class Wordless(msgspec.Struct):
 def notebook(monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
     """The names of a notebook."""
     names: dict[str, Any] = {}
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
     monkeypatch.setattr(module, "notebook_namespace", lambda: names)
     return names
 

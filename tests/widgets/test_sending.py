@@ -11,7 +11,7 @@ from msgspec import Meta
 
 import msgflux_nb as mf
 from msgflux_nb.errors import SchemaError
-from msgflux_nb.models import learnt
+from msgflux_nb.models import server_quirks
 from msgflux_nb.widgets.schema.sending import sending
 from tests.scripted import error, model_at, serving, stream
 
@@ -24,7 +24,7 @@ class Person(msgspec.Struct):
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
     """A port that is used again is not the server it was."""
-    monkeypatch.setattr(learnt, "_known", {})
+    monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def named(name: str) -> mf.ChatCompletion:

@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...errors import NotRecordedError
-from .inside import Inside, enter, inside, leave
+from .active import Active, active, enter, leave
 from .lines import RecordedExchange
 from .matching import WantedRequest, differing, explained, is_same, question_of, question_of_line
 from .recording import Recording, path_of, read_recordings
@@ -124,10 +124,10 @@ class Player:
             self._asked.setdefault(question.asked, []).append(number)
         self._hidden = [number for number, (_, line) in enumerate(self._lines) if line.hidden]
         self._given: dict[Any, int] = {}
-        self._entered: list[tuple[Inside, Inside]] = []
+        self._entered: list[tuple[Active, Active]] = []
 
     def __enter__(self) -> Player:
-        now = inside()._replace(player=self)
+        now = active()._replace(player=self)
         self._entered.append((now, enter(now)))
         return self
 

@@ -16,7 +16,7 @@ from typing import Any
 
 from ...content.source import size_on_disk
 from ...errors import RecordingError
-from .inside import Inside, enter, inside, leave
+from .active import Active, active, enter, leave
 from .lines import FORMAT, Line, ModelLine, RecordedExchange, RecordingHeader, from_line, to_line
 from .locks import locked
 from .media import each_text, without_media
@@ -118,14 +118,14 @@ class Recorder:
         self._left, self._media = bytearray(), dict[str, bytes]()  # what a full disk has not taken yet
         self._trouble: str | None = None
         self._pid = os.getpid()
-        self._entered: list[tuple[Inside, Inside]] = []
+        self._entered: list[tuple[Active, Active]] = []
 
     def __enter__(self) -> Recorder:
         if self._entered or self.partial is not None:
             raise RecordingError("this recording has begun already; call mf.record again for another one")
         self._was = _id_at(self.path)
         self._open()
-        now = inside()._replace(recorder=self)
+        now = active()._replace(recorder=self)
         self._entered.append((now, enter(now)))
         return self
 

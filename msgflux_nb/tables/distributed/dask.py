@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import pandas as pd
 
 from ...errors import AuthenticationError, RecordingError
-from ...models.asking import under_way
+from ...models.recording_context import active_recording
 from ..gate import Gate
 from ..ledger import Ledger
 from ..options import Options, at_once
@@ -105,7 +105,7 @@ def _place() -> str:
 
 
 def _inside_of() -> str:
-    now = under_way()
+    now = active_recording()
     return "" if now is None else "replay" if now.player is not None else "record"
 
 

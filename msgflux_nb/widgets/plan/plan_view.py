@@ -17,7 +17,7 @@ from ..base.messages import Buffers, PageMessage
 from ..base.told_run import ToldRun
 from .moments import Moments
 from .plan_twin import plan_html, plan_text, replay_html
-from .retold import retold
+from .replay_events import replay_events
 
 __all__ = ["PlanView"]
 
@@ -74,7 +74,7 @@ class PlanView(ToldRun):
             source.watch(functools.partial(self._watch, self._number))
         elif isinstance(source, PlanResult):
             self._begin()
-            for at, event in retold(source):
+            for at, event in replay_events(source):
                 self._hear(self._number, at, event)
             self._sender.flush()
         else:

@@ -9,9 +9,9 @@ from typing import NamedTuple
 from ..protocol.profile import Profile, Wire
 from ..protocol.remedy import Remedy
 from ..protocol.request import Way
-from ..storage.recordings.inside import Inside
+from ..storage.recordings.active import Active
 
-__all__ = ["Known", "ServerQuirks", "learnt"]
+__all__ = ["Known", "ServerQuirks", "quirks_of"]
 
 _log = logging.getLogger("msgflux_nb")
 
@@ -78,7 +78,7 @@ class ServerQuirks:
 _known: dict[tuple[str, str], ServerQuirks] = {}
 
 
-def learnt(profile: Profile, model: str, now: Inside | None = None) -> ServerQuirks:
+def quirks_of(profile: Profile, model: str, now: Active | None = None) -> ServerQuirks:
     """Return what is known of a model at its endpoint.
 
     A recording has its own: with what was learnt outside, it would lack the exchanges that taught it.

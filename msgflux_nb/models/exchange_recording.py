@@ -18,11 +18,11 @@ from ..storage.recordings.hidden import Chunks, hidden_answer, hidden_headers, h
 from ..storage.recordings.lines import ModelLine, RecordedExchange, piece_text
 from ..storage.recordings.named import is_no_plain_word, named_secrets, words_of
 from ..storage.recordings.recorder import now_text
-from .asking import Asking
 from .endpoint import Endpoint
 from .exchange import Exchange
 from .keys import HiddenValues, Key, scrub_kept, secrets_of_address
 from .prices import cost_of, with_request
+from .recording_context import RecordingContext
 
 __all__ = ["ExchangeRecording", "model_line", "recalled_line"]
 
@@ -37,12 +37,12 @@ class ExchangeRecording:
     Args:
         endpoint: the endpoint of the request.
         exchange: the exchange to record.
-        asking: holds the recorder.
+        context: holds the recorder.
     """
 
-    def __init__(self, endpoint: Endpoint, exchange: Exchange, asking: Asking) -> None:
-        self._endpoint, self._exchange, self._asking = endpoint, exchange, asking
-        self._hide = hiding(asking.recorder.scrub, functools.partial(scrub_kept, keys=_secrets_of(endpoint, asking)))
+    def __init__(self, endpoint: Endpoint, exchange: Exchange, context: RecordingContext) -> None:
+        self._endpoint, self._exchange, self._context = endpoint, exchange, context
+        self._hide = hiding(context.recorder.scrub, functools.partial(scrub_kept, keys=_secrets_of(endpoint, context)))
         self._date = now_text()
         self._began = time.monotonic()
         self._status: int | None = None
@@ -83,13 +83,13 @@ class ExchangeRecording:
 
     def keep(self) -> None:
         """Write the exchange to the recording."""
-        recorder = self._asking.recorder
+        recorder = self._context.recorder
         hide, ms = self._hide, self._ms()
         came = self._chunks if self._end in ("whole", "left") else _beginning(self._chunks)
         chunks = hidden_answer(came, hide)
         recorder.keep(
             msgspec.structs.replace(
-                _line(self._exchange, self._asking, recorder, hide, b"".join(data for _, data in came)),
+                _line(self._exchange, self._context, recorder, hide, b"".join(data for _, data in came)),
                 date=self._date,
                 path=hide(without_secrets(_path(self._endpoint.url))),
                 status=self._status,
@@ -99,7 +99,7 @@ class ExchangeRecording:
                 end=self._end,
                 message=hide(self._message),
             ),
-            model_line(self._asking, hide),
+            model_line(self._context, hide),
         )
 
     def _took(self, data: bytes) -> None:
@@ -110,10 +110,10 @@ class ExchangeRecording:
         return round((time.monotonic() - self._began) * 1000)
 
 
-def _secrets_of(endpoint: Endpoint, asking: Asking) -> list[Key | HiddenValues]:
+def _secrets_of(endpoint: Endpoint, context: RecordingContext) -> list[Key | HiddenValues]:
     """Return the secrets of an endpoint, and the values of request fields whose names say that they are secret."""
     query = parse_qsl(urlsplit(endpoint.base_url).query)
-    named = {"headers": dict(endpoint.headers), "query": dict(query), "body": asking.settings.get("extra_body")}
+    named = {"headers": dict(endpoint.headers), "query": dict(query), "body": context.settings.get("extra_body")}
     values = {*secrets_of_address(endpoint.base_url).values(), *named_secrets(named)}
     others = [*(value for _, value in query), *endpoint.headers.values()]
     values |= {word for value in others for word in words_of(value) if is_no_plain_word(word)}
@@ -122,22 +122,22 @@ def _secrets_of(endpoint: Endpoint, asking: Asking) -> list[Key | HiddenValues]:
     return [*found, *short, HiddenValues({value: value for value in values})]
 
 
-def recalled_line(exchange: Exchange, asking: Asking) -> None:
+def recalled_line(exchange: Exchange, context: RecordingContext) -> None:
     """Record an answer that came from a cache as one piece without delay."""
-    recorder = asking.recorder
+    recorder = context.recorder
     hide = hiding(recorder.scrub, scrub_kept)
     chunks = hidden_answer([(0, exchange.recalled)], hide)
     line = msgspec.structs.replace(
-        _line(exchange, asking, recorder, hide, exchange.recalled),
+        _line(exchange, context, recorder, hide, exchange.recalled),
         status=200,
         chunks=tuple((at, recorder.without_media(piece_text(data))) for at, data in chunks),
     )
-    recorder.keep(line, model_line(asking, hide))
+    recorder.keep(line, model_line(context, hide))
 
 
-def model_line(asking: Asking, hide: Callable[[str], str]) -> ModelLine:
+def model_line(context: RecordingContext, hide: Callable[[str], str]) -> ModelLine:
     """Return the line that says how the model was built."""
-    return ModelLine(name=hide(asking.name), settings=hidden_request(asking.settings, hide))
+    return ModelLine(name=hide(context.name), settings=hidden_request(context.settings, hide))
 
 
 def _answer(exchange: Exchange, received: bytes) -> Snapshot:
@@ -153,7 +153,7 @@ def _answer(exchange: Exchange, received: bytes) -> Snapshot:
 
 
 def _line(
-    exchange: Exchange, asking: Asking, recorder: Any, hide: Callable[[str], str], received: bytes = b""
+    exchange: Exchange, context: RecordingContext, recorder: Any, hide: Callable[[str], str], received: bytes = b""
 ) -> RecordedExchange:
     """Return the line with the request and the model that answered; the caller adds the bytes of the answer."""
     body = msgspec.json.decode(exchange.request.body)
@@ -164,8 +164,8 @@ def _line(
     cost = cost_of(usage, exchange.profile, str(model), answered=snapshot.model)
     return RecordedExchange(
         date=now_text(),
-        asked=hide(asking.name),
-        sample=asking.sample,
+        asked=hide(context.name),
+        sample=context.sample,
         wire=exchange.request.wire,
         body=recorder.without_media(shown),
         hidden=shown != body,

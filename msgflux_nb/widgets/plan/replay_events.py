@@ -9,10 +9,10 @@ from ...reasoning.plan_events import Asking, PlanEnded, PlanStarted, Spent, Step
 from ...reasoning.result import PlanResult
 from ...reasoning.trace import Asked, Node, Sample, Turn
 
-__all__ = ["retold"]
+__all__ = ["replay_events"]
 
 
-def retold(result: PlanResult) -> Iterator[tuple[float, Any]]:
+def replay_events(result: PlanResult) -> Iterator[tuple[float, Any]]:
     """Yield the seconds and the events of a plan that has ended.
 
     Its calls follow each other, each with its real duration: the trace does not show which ran at the same time.

@@ -6,10 +6,10 @@ import threading
 from contextvars import ContextVar
 from typing import Any, NamedTuple
 
-__all__ = ["Inside", "enter", "inside", "leave"]
+__all__ = ["Active", "active", "enter", "leave"]
 
 
-class Inside(NamedTuple):
+class Active(NamedTuple):
     """The current replay and recording.
 
     Attributes:
@@ -24,43 +24,43 @@ class Inside(NamedTuple):
 class _Block(NamedTuple):
     """An open block, and the threads that were running before it."""
 
-    now: Inside
+    now: Active
     earlier: frozenset[threading.Thread]
 
 
-_NOTHING = Inside()
-_inside: ContextVar[Inside | None] = ContextVar("msgflux_nb_recording", default=None)
+_NOTHING = Active()
+_active: ContextVar[Active | None] = ContextVar("msgflux_nb_recording", default=None)
 _open: tuple[_Block, ...] = ()
 _lock = threading.Lock()
 
 
-def inside() -> Inside:
+def active() -> Active:
     """Return the current replay and recording.
 
     A thread without its own context, such as one of a pool, belongs to the innermost open block that was entered before
     the thread was started.
     """
-    now = _inside.get()
+    now = _active.get()
     if now is not None or not _open:
         return now or _NOTHING
     thread = threading.current_thread()
     return next((block.now for block in reversed(_open) if thread not in block.earlier), _NOTHING)
 
 
-def enter(now: Inside) -> Inside:
+def enter(now: Active) -> Active:
     """Change the current state, and return the previous one, for :func:`leave`."""
     global _open
-    before = inside()
+    before = active()
     with _lock:
         _open = (*_open, _Block(now, frozenset(threading.enumerate())))
-    _inside.set(now)
+    _active.set(now)
     return before
 
 
-def leave(now: Inside, before: Inside) -> None:
+def leave(now: Active, before: Active) -> None:
     """Restore the previous state; it is set rather than reset, since a notebook cell may have its own context."""
     global _open
     with _lock:
         last = max(number for number, block in enumerate(_open) if block.now is now)
         _open = (*_open[:last], *_open[last + 1 :])
-    _inside.set(before)
+    _active.set(before)

@@ -9,16 +9,16 @@ from ..protocol.request import ChatRequest
 if TYPE_CHECKING:
     from .endpoint import Endpoint
 
-__all__ = ["anowhere", "nowhere"]
+__all__ = ["areplay_endpoint", "replay_endpoint"]
 
 
-def nowhere(request: ChatRequest | None) -> Endpoint:
+def replay_endpoint(request: ChatRequest | None) -> Endpoint:
     """Return an endpoint to which nothing is sent."""
     from .endpoint import Endpoint
 
     return Endpoint(base_url="http://replay.invalid")
 
 
-async def anowhere(request: ChatRequest | None) -> Endpoint:
-    """As :func:`nowhere`, for the async driver."""
-    return nowhere(request)
+async def areplay_endpoint(request: ChatRequest | None) -> Endpoint:
+    """As :func:`replay_endpoint`, for the async driver."""
+    return replay_endpoint(request)

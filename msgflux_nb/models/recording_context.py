@@ -7,9 +7,9 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from ..storage.recordings.inside import Inside, inside
+from ..storage.recordings.active import Active, active
 
-__all__ = ["Asking", "Replayed", "under_way"]
+__all__ = ["RecordingContext", "Replayed", "active_recording"]
 
 _LONGEST_WAIT_SECONDS = 1.5
 
@@ -26,7 +26,7 @@ class Replayed(NamedTuple):
     file: str
 
 
-def under_way(own: Any = None, *, live: bool = False) -> Inside | None:
+def active_recording(own: Any = None, *, live: bool = False) -> Active | None:
     """Return the player and the recorder in use; None if nothing is recorded or replayed.
 
     Args:
@@ -36,7 +36,7 @@ def under_way(own: Any = None, *, live: bool = False) -> Inside | None:
     Raises:
         RecordingError: the recording that ``MSGFLUX_REPLAY`` names cannot be used.
     """
-    now = inside()
+    now = active()
     player = own or now.player
     if player is None and os.environ.get("MSGFLUX_REPLAY"):
         from ..storage.recordings.player import player_of_environment
@@ -44,10 +44,10 @@ def under_way(own: Any = None, *, live: bool = False) -> Inside | None:
         player = player_of_environment()
     if live:
         player = None
-    return None if player is None and now.recorder is None else Inside(player, now.recorder)
+    return None if player is None and now.recorder is None else Active(player, now.recorder)
 
 
-class Asking:
+class RecordingContext:
     """The recording side of one exchange.
 
     Args:
@@ -60,7 +60,7 @@ class Asking:
         seconds: the recorded time of a replayed exchange; the speed of the replay does not change it.
     """
 
-    def __init__(self, now: Inside, *, name: str, settings: dict[str, Any], sample: int) -> None:
+    def __init__(self, now: Active, *, name: str, settings: dict[str, Any], sample: int) -> None:
         self.player, self.recorder = now.player, now.recorder
         self.name, self.settings, self.sample = name, settings, sample
         self.seconds = 0.0

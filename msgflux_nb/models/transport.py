@@ -12,9 +12,9 @@ from ..errors import MsgfluxError, StreamInterruptedError
 from ..http.clients import aopen_bytes, open_bytes
 from ..http.limits import Abort
 from ..protocol.failure import failure_of_status
-from .asking import Asking, Replayed
 from .endpoint import Endpoint
 from .exchange import Exchange
+from .recording_context import RecordingContext, Replayed
 
 if TYPE_CHECKING:
     from ..storage.recordings.lines import RecordedExchange
@@ -30,33 +30,33 @@ def open_exchange(endpoint: Endpoint, exchange: Exchange, abort: Abort) -> Abstr
     Raises:
         MsgfluxError: as :func:`open_bytes`; a replay raises the recorded error.
     """
-    if exchange.asking is None:
-        return _live(endpoint, exchange, abort)
-    if exchange.asking.player is None:
-        return _kept(endpoint, exchange, abort, exchange.asking)
-    return _played(exchange, abort, exchange.asking)
+    if exchange.recording is None:
+        return _from_network(endpoint, exchange, abort)
+    if exchange.recording.player is None:
+        return _recorded(endpoint, exchange, abort, exchange.recording)
+    return _replayed(exchange, abort, exchange.recording)
 
 
 def aopen_exchange(
     endpoint: Endpoint, exchange: Exchange, abort: Abort, heard: Any
 ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
     """As :func:`open_exchange`, for a running event loop; calls ``heard`` with the headers of the answer."""
-    if exchange.asking is None:
-        return _alive(endpoint, exchange, abort, heard)
-    if exchange.asking.player is None:
-        return _akept(endpoint, exchange, abort, exchange.asking, heard)
-    return _aplayed(exchange, abort, exchange.asking, heard)
+    if exchange.recording is None:
+        return _afrom_network(endpoint, exchange, abort, heard)
+    if exchange.recording.player is None:
+        return _arecorded(endpoint, exchange, abort, exchange.recording, heard)
+    return _areplayed(exchange, abort, exchange.recording, heard)
 
 
 def keep_recalled(exchange: Exchange) -> None:
     """Record an answer that came from a cache, if a recorder is active."""
-    if exchange.asking is not None and exchange.asking.recorder is not None:
-        from .taking import recalled_line
+    if exchange.recording is not None and exchange.recording.recorder is not None:
+        from .exchange_recording import recalled_line
 
-        recalled_line(exchange, exchange.asking)
+        recalled_line(exchange, exchange.recording)
 
 
-def _live(
+def _from_network(
     endpoint: Endpoint, exchange: Exchange, abort: Abort, observer: Any = None
 ) -> AbstractContextManager[Iterator[bytes]]:
     request = exchange.request
@@ -71,7 +71,7 @@ def _live(
     )
 
 
-def _alive(
+def _afrom_network(
     endpoint: Endpoint, exchange: Exchange, abort: Abort, heard: Any, observer: Any = None
 ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
     request = exchange.request
@@ -91,116 +91,120 @@ def _alive(
 
 
 @contextmanager
-def _kept(endpoint: Endpoint, exchange: Exchange, abort: Abort, asking: Asking) -> Iterator[Iterator[bytes]]:
-    from .taking import ExchangeRecording
+def _recorded(
+    endpoint: Endpoint, exchange: Exchange, abort: Abort, context: RecordingContext
+) -> Iterator[Iterator[bytes]]:
+    from .exchange_recording import ExchangeRecording
 
-    take = ExchangeRecording(endpoint, exchange, asking)
+    record = ExchangeRecording(endpoint, exchange, context)
     try:
-        with _live(endpoint, exchange, abort, take) as chunks:
-            yield take.listened(chunks)
+        with _from_network(endpoint, exchange, abort, record) as chunks:
+            yield record.listened(chunks)
     except MsgfluxError as error:
-        take.failed(error)
+        record.failed(error)
         raise
     finally:
-        take.keep()
+        record.keep()
 
 
 @asynccontextmanager
-async def _akept(
-    endpoint: Endpoint, exchange: Exchange, abort: Abort, asking: Asking, heard: Any
+async def _arecorded(
+    endpoint: Endpoint, exchange: Exchange, abort: Abort, context: RecordingContext, heard: Any
 ) -> AsyncIterator[AsyncIterator[bytes]]:
-    from .taking import ExchangeRecording
+    from .exchange_recording import ExchangeRecording
 
-    take = ExchangeRecording(endpoint, exchange, asking)
+    record = ExchangeRecording(endpoint, exchange, context)
     try:
-        async with _alive(endpoint, exchange, abort, heard, take) as chunks:
-            yield take.alistened(chunks)
+        async with _afrom_network(endpoint, exchange, abort, heard, record) as chunks:
+            yield record.alistened(chunks)
     except MsgfluxError as error:
-        take.failed(error)
+        record.failed(error)
         raise
     finally:
-        take.keep()
+        record.keep()
 
 
 # -- replayed ----------------------------------------------------------------------------------------------------------
 
 
 @contextmanager
-def _played(exchange: Exchange, abort: Abort, asking: Asking) -> Iterator[Iterator[bytes]]:
-    play = _Play(exchange, asking)
-    if play.line.status is None or play.line.status >= 300:
-        for ms, _ in [*play.chunks, (play.line.ms, b"")]:
-            abort.wait(play.wait(ms))
-        raise play.error()
-    yield _pieces(play, abort)
+def _replayed(exchange: Exchange, abort: Abort, context: RecordingContext) -> Iterator[Iterator[bytes]]:
+    replay = _Replay(exchange, context)
+    if replay.line.status is None or replay.line.status >= 300:
+        for ms, _ in [*replay.chunks, (replay.line.ms, b"")]:
+            abort.wait(replay.wait(ms))
+        raise replay.error()
+    yield _pieces(replay, abort)
 
 
-def _pieces(play: _Play, abort: Abort) -> Iterator[bytes]:
-    for ms, data in play.chunks:
-        wait = play.wait(ms)
+def _pieces(replay: _Replay, abort: Abort) -> Iterator[bytes]:
+    for ms, data in replay.chunks:
+        wait = replay.wait(ms)
         if wait:
             abort.wait(wait)
         if abort.asked:
             raise StreamInterruptedError("the stream was cancelled")
         yield data
-    abort.wait(play.wait(play.line.ms))
-    if play.line.end != "whole":
-        raise play.error()
+    abort.wait(replay.wait(replay.line.ms))
+    if replay.line.end != "whole":
+        raise replay.error()
 
 
 @asynccontextmanager
-async def _aplayed(exchange: Exchange, abort: Abort, asking: Asking, heard: Any) -> AsyncIterator[AsyncIterator[bytes]]:
+async def _areplayed(
+    exchange: Exchange, abort: Abort, context: RecordingContext, heard: Any
+) -> AsyncIterator[AsyncIterator[bytes]]:
     from ..http.limits import pause
 
-    play = _Play(exchange, asking)
-    heard([(name.encode(), value.encode("latin-1", "replace")) for name, value in play.line.headers.items()])
-    if play.line.status is None or play.line.status >= 300:
-        for ms, _ in [*play.chunks, (play.line.ms, b"")]:
-            await pause(abort, play.wait(ms))
-        raise play.error()
-    yield _apieces(play, abort)
+    replay = _Replay(exchange, context)
+    heard([(name.encode(), value.encode("latin-1", "replace")) for name, value in replay.line.headers.items()])
+    if replay.line.status is None or replay.line.status >= 300:
+        for ms, _ in [*replay.chunks, (replay.line.ms, b"")]:
+            await pause(abort, replay.wait(ms))
+        raise replay.error()
+    yield _apieces(replay, abort)
 
 
-async def _apieces(play: _Play, abort: Abort) -> AsyncIterator[bytes]:
+async def _apieces(replay: _Replay, abort: Abort) -> AsyncIterator[bytes]:
     from ..http.limits import pause
 
-    for ms, data in play.chunks:
-        wait = play.wait(ms)
+    for ms, data in replay.chunks:
+        wait = replay.wait(ms)
         if wait:
             await pause(abort, wait)
         if abort.asked:
             raise StreamInterruptedError("the stream was cancelled")
         yield data
-    await pause(abort, play.wait(play.line.ms))
-    if play.line.end != "whole":
-        raise play.error()
+    await pause(abort, replay.wait(replay.line.ms))
+    if replay.line.end != "whole":
+        raise replay.error()
 
 
-class _Play:
+class _Replay:
     """A recorded exchange while it is replayed."""
 
-    def __init__(self, exchange: Exchange, asking: Asking) -> None:
+    def __init__(self, exchange: Exchange, context: RecordingContext) -> None:
         from ..storage.recordings.player import ReplayPace
 
         request = exchange.request
-        found = asking.player.find(request.wire, request.body, asking.sample)
+        found = context.player.find(request.wire, request.body, context.sample)
         self.line = line = found.line
         exchange.replayed = Replayed(line.date[:10], found.recording.path.name)
         exchange.recorded_cost = line.cost
         if found.differs is not None:
             exchange.notes = (*exchange.notes, f"recorded with other options: {found.differs}")
-        if asking.recorder is not None:
-            from .taking import model_line
+        if context.recorder is not None:
+            from .exchange_recording import model_line
 
-            asking.recorder.copy_media(line, found.recording)
-            asking.recorder.keep(line, model_line(asking, str))
+            context.recorder.copy_media(line, found.recording)
+            context.recorder.keep(line, model_line(context, str))
         self.chunks = found.recording.chunks(line)
-        self._asking, self._began = asking, asking.seconds
-        self._pace = None if asking.player.at_once else ReplayPace(asking.player.speed, time.monotonic())
+        self._context, self._began = context, context.seconds
+        self._pace = None if context.player.at_once else ReplayPace(context.player.speed, time.monotonic())
 
     def wait(self, ms: int) -> float:
         """Advance the exchange's time to a recorded millisecond; return the seconds to wait for it."""
-        self._asking.seconds = self._began + ms / 1000
+        self._context.seconds = self._began + ms / 1000
         return 0.0 if self._pace is None else self._pace.wait(ms, time.monotonic())
 
     def error(self) -> MsgfluxError:
