@@ -1,4 +1,4 @@
-"""Write the table of modules in docs/ARCHITECTURE.md from the first line of each module's docstring.
+"""Write the table of modules in docs/ARCHITECTURE.md from the first sentences of each module, Python and JavaScript.
 
 ``python scripts/architecture_table.py`` writes it; ``--check`` exits with 1 if the page is not up to date.
 """
@@ -6,7 +6,9 @@
 from __future__ import annotations
 
 import ast
+import itertools
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -46,9 +48,22 @@ def table() -> str:
             if room_of(name) == room:
                 words = (ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or "").split("\n\n")[0]
                 inner = name.removeprefix(f"{room}.").replace(".", "/")
-                lines.append(f"| {label} | `{inner}` | {' '.join(words.split()).replace('|', chr(92) + '|')} |")
+                lines.append(_row(label, inner, words))
                 label = ""
+        lines += [_row("", name, words) for name, words in page_modules(room)]
     return "\n".join(lines)
+
+
+def page_modules(room: str) -> Iterator[tuple[str, str]]:
+    """Yield the name of each JavaScript module of a room, and its first comment."""
+    for path in sorted((PACKAGE / room).rglob("*.js")):
+        comments = itertools.takewhile(lambda line: line.startswith("//"), path.read_text(encoding="utf-8").split("\n"))
+        words = " ".join(line.removeprefix("//").strip() for line in comments if line != "// @ts-check")
+        yield path.relative_to(PACKAGE / room).as_posix(), words
+
+
+def _row(room: str, module: str, words: str) -> str:
+    return f"| {room} | `{module}` | {' '.join(words.split()).replace('|', chr(92) + '|')} |"
 
 
 def written() -> str:
