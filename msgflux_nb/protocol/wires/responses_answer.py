@@ -16,18 +16,14 @@ from typing import Any, Literal
 
 import msgspec
 
-from ..chunks import Piece, ToolFragment, token_pieces
+from ..chunks import Piece, ToolFragment
 from ..events import (
-    AnnotationDelta,
     AnswerFields,
     Finished,
     FinishReason,
     Identified,
     ImageDelta,
     ProviderFields,
-    ReasoningDelta,
-    RefusalDelta,
-    TextDelta,
     ToolKind,
     UsageReported,
 )
@@ -35,6 +31,7 @@ from ..json_values import dicts_in, text_in, whole_number
 from ..turns import ITEMS
 from ..usage import usage_of
 from .responses_items import places_of, texts_of
+from .responses_texts import ResponsesTexts
 from .wire_reader import QuickPiece
 
 __all__ = ["ResponsesReader"]
@@ -75,7 +72,6 @@ _OF_PARTS = frozenset(
 _INCOMPLETE: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
 _TEXT_PARTS = ("output_text", "text", None)
 _PENDING = ("queued", "in_progress")
-_PARAGRAPH = "\n\n"
 
 
 class _Delta(msgspec.Struct, gc=False):
@@ -116,16 +112,10 @@ class ResponsesReader:
         self.recognised = False
         self._items: dict[int, dict[str, Any]] = {}  # complete items, by output_index
         self._places: dict[str, int] = {}  # output_index, by the id of the added item
-        self._texts: dict[tuple[Any, ...], int] = {}  # how many characters of each part were yielded
         self._begun: set[int] = set()  # calls whose name was yielded
-        self._custom: set[int] = set()  # calls whose input is a text
+        self._texts = ResponsesTexts()
         self._calls = 0
-        self._reasoned = False  # whether reasoning has come, so that the next part begins a paragraph
-        self._notes: dict[tuple[int, int], list[dict[str, Any]]] = {}  # annotations that were yielded, by item and part
-        self._ahead: dict[tuple[str, int, int], str] = {}  # texts that an item had when it was added
-        self._first: dict[int, int] = {}  # the number of each message's first part: Bedrock counts from 1
         self._over = False  # whether the whole response has come
-        self._tokens: set[tuple[Any, ...]] = set()  # parts whose probabilities were yielded
 
     def read(self, payload: dict[str, Any], *, whole: bool = False) -> Iterator[Piece]:
         """Yield the pieces that a payload adds to the answer."""
@@ -153,16 +143,13 @@ class ResponsesReader:
         channel, kind = _QUICK.get(event.type, ("", "content"))
         index = event.output_index
         part = event.summary_index if channel == "summary" else event.content_index if channel != "arguments" else 0
-        told = self._texts.get((channel, index, part))
-        if not told or not event.delta or self._over:
+        if self._over or not self._texts.continued((channel, index, part), event.delta):
             return None
-        self._texts[channel, index, part] = told + len(event.delta)
         return kind, index if kind == "arguments" else None, event.delta
 
     def close(self) -> Iterator[Piece]:
         """Yield the items, to be sent back in the next turn, if a stream ends without the whole response."""
-        for key, text in [*self._ahead.items()]:
-            yield from self._grown(key, text)
+        yield from self._texts.held()
         if self._items and not self._over:
             yield ProviderFields({ITEMS: self._kept})
 
@@ -174,21 +161,23 @@ class ResponsesReader:
         if name in _OF_PARTS:
             inner = payload.get("part")
             text = (inner if isinstance(inner, dict) else payload).get("text")
-            yield from self._numbered(index, part, text or payload.get("delta"))
+            yield from self._texts.learn_numbers(index, part, text or payload.get("delta"))
         if name in _TEXTS:
             channel, field = _TEXTS[name]
             key = (channel, index, part if channel != "arguments" else 0)
             if name.startswith("custom_tool_call"):
-                self._custom.add(index)
-            yield from self._grown(key, payload.get(field), grows=field == "delta")
+                self._texts.custom.add(index)
+            yield from self._texts.new_text(key, payload.get(field), grows=field == "delta")
             if channel == "text":
-                yield from self._probabilities(key, payload.get("logprobs"), grows=field == "delta")
+                yield from self._texts.new_probabilities(key, payload.get("logprobs"), grows=field == "delta")
         elif name in ("output_item.added", "output_item.done"):
             yield from self._item(index, payload.get("item"), complete=name.endswith("done"))
         elif name == "content_part.done":
             yield from self._part(index, part, payload.get("part"))
         elif name == "output_text.annotation.added":
-            yield from self._noted((index, part), payload.get("annotation"), payload.get("annotation_index"))
+            yield from self._texts.new_annotation(
+                (index, part), payload.get("annotation"), payload.get("annotation_index")
+            )
         elif kind not in _SILENT and not _is_progress(name):
             yield AnswerFields({"unknown_events": [payload]})
 
@@ -226,61 +215,35 @@ class ResponsesReader:
     def _message(self, index: int, item: dict[str, Any], complete: bool) -> Iterator[Piece]:
         content = item.get("content")
         parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else dicts_in(content)
-        first = self._first.get(index, 0)
+        first = self._texts.first.get(index, 0)
         if complete:
-            self._compare(index, parts)
+            self._texts.mark_repeated(index, parts)
         for number, part in enumerate(parts, first):
             if complete:
                 yield from self._part(index, number, part)
             elif isinstance(part.get("text"), str) and part.get("type") in _TEXT_PARTS:
-                self._ahead["text", index, number] = part["text"]
+                self._texts.ahead["text", index, number] = part["text"]
 
     def _reasoning(self, index: int, item: dict[str, Any]) -> Iterator[Piece]:
         """Yield the summary; the raw reasoning only if there is no summary."""
-        told = {key[0] for key in self._texts if key[1] == index}
+        told = self._texts.channels(index)
         summary, content = texts_of(item.get("summary")), texts_of(item.get("content"))
         channel = "summary" if "summary" in told or (any(summary) and "reasoning" not in told) else "reasoning"
         for number, text in enumerate(summary if channel == "summary" else content):
-            yield from self._grown((channel, index, number), text)
-
-    def _numbered(self, index: int, part: int, text: Any) -> Iterator[Piece]:
-        """Learn from an event how a message's parts are numbered, and yield the parts before this one."""
-        begun = sorted(key for key in self._ahead if key[:2] == ("text", index))
-        if index in self._first or not begun:
-            self._first[index] = min(self._first.get(index, part), part)
-        elif part == 0 or (isinstance(text, str) and text):
-            mine, before = (self._ahead.get(("text", index, number), "") for number in (part, part - 1))
-            clear = _repeats(before, text) != _repeats(mine, text)
-            first = int(part > 0 and (_repeats(before, text) if clear else part == 1))
-            self._first[index] = first
-            for key in reversed(begun) if first else ():
-                self._ahead["text", index, key[2] + 1] = self._ahead.pop(key)
-        if index not in self._first:
-            return
-        for key in sorted(key for key in self._ahead if key[:2] == ("text", index) and key[2] < part):
-            yield from self._grown(key, self._ahead[key])
-
-    def _compare(self, index: int, parts: list[dict[str, Any]]) -> None:
-        """Mark a message as yielded if all of its text was, in parts with other numbers."""
-        texts = [part["text"] if isinstance(part.get("text"), str) else "" for part in parts]
-        told = sum(count for key, count in self._texts.items() if key[:2] == ("text", index))
-        if told >= sum(map(len, texts)):
-            for number, text in enumerate(texts, self._first.get(index, 0)):
-                key = ("text", index, number)
-                self._texts[key] = max(self._texts.get(key, 0), len(text))
+            yield from self._texts.new_text((channel, index, number), text)
 
     def _part(self, index: int, number: int, part: Any) -> Iterator[Piece]:
         if not isinstance(part, dict):
             return
         if part.get("type") == "refusal":
-            yield from self._grown(("refusal", index, number), part.get("refusal"))
+            yield from self._texts.new_text(("refusal", index, number), part.get("refusal"))
         elif part.get("type") in _TEXT_PARTS:
-            yield from self._grown(("text", index, number), part.get("text"))
-            yield from self._probabilities(("text", index, number), part.get("logprobs"))
+            yield from self._texts.new_text(("text", index, number), part.get("text"))
+            yield from self._texts.new_probabilities(("text", index, number), part.get("logprobs"))
             for place, annotation in enumerate(dicts_in(part.get("annotations"))):
-                yield from self._noted((index, number), annotation, place)
+                yield from self._texts.new_annotation((index, number), annotation, place)
         elif part.get("type") == "reasoning_text":
-            yield from self._grown(("reasoning", index, number), part.get("text"))
+            yield from self._texts.new_text(("reasoning", index, number), part.get("text"))
 
     def _call(self, index: int, item: dict[str, Any], kind: str, complete: bool) -> Iterator[Piece]:
         if index not in self._begun:
@@ -288,65 +251,14 @@ class ResponsesReader:
             self._calls += 1
             name = item.get("call_id") or item.get("id")
             extra = {key: item[key] for key in ("namespace", "caller") if item.get(key)}
-            self._custom |= {index} if kind == "custom_tool_call" else set()
-            call_kind: ToolKind = "custom" if index in self._custom else "function"
+            self._texts.custom |= {index} if kind == "custom_tool_call" else set()
+            call_kind: ToolKind = "custom" if index in self._texts.custom else "function"
             yield ToolFragment(index, text_in(name), text_in(item.get("name")), None, call_kind, extra or None)
         key, arguments = ("arguments", index, 0), item.get(_CALLS[kind])
         if complete:
-            yield from self._grown(key, arguments)
+            yield from self._texts.new_text(key, arguments)
         elif isinstance(arguments, str) and arguments:
-            self._ahead[key] = arguments
-
-    # -- texts ----------------------------------------------------------------------------------------------------
-
-    def _new(self, key: tuple[Any, ...], text: Any, grows: bool) -> str:
-        """Return the new part of a text: all of a piece, or the rest of a repetition."""
-        if not isinstance(text, str) or not text:
-            return ""
-        told = self._texts.get(key, 0)
-        new = text if grows else text[told:]
-        self._texts[key] = told + len(new)
-        return new
-
-    def _grown(self, key: tuple[str, int, int], text: Any, *, grows: bool = False) -> Iterator[Piece]:
-        """Yield what is new in one text: reasoning, text, a refusal, or a call's arguments."""
-        channel, index, _ = key
-        if channel == "arguments" and isinstance(text, dict):  # some servers send the object itself
-            if key not in self._texts:
-                self._texts[key] = 1
-                yield ToolFragment(index, None, None, text)
-            return
-        begins = key not in self._texts
-        if isinstance(text, str) and text:
-            ahead = self._ahead.pop(key, "")
-            if ahead and grows and not _repeats(ahead, text):  # the pieces continue the item's first text
-                text = ahead + text
-        new = self._new(key, text, grows)
-        if not new:
-            return
-        if channel == "arguments":
-            yield ToolFragment(index, None, None, new, "custom" if index in self._custom else "function")
-        elif channel == "text":
-            yield TextDelta(new)
-        elif channel == "refusal":
-            yield RefusalDelta(new)
-        else:
-            yield ReasoningDelta(_PARAGRAPH + new if begins and self._reasoned else new)
-            self._reasoned = True
-
-    def _noted(self, key: tuple[int, int], annotation: Any, place: Any) -> Iterator[Piece]:
-        """Yield an annotation once; it comes as an event, and again in the part, the item and the response."""
-        notes, place = self._notes.setdefault(key, []), whole_number(place)
-        if not isinstance(annotation, dict):
-            return
-        if annotation not in notes or (place is not None and place >= len(notes)):
-            notes.append(annotation)
-            yield AnnotationDelta(annotation)
-
-    def _probabilities(self, key: tuple[Any, ...], tokens: Any, *, grows: bool = False) -> Iterator[Piece]:
-        if isinstance(tokens, list) and tokens and (grows or key not in self._tokens):
-            self._tokens.add(key)
-            yield from token_pieces(tokens)
+            self._texts.ahead[key] = arguments
 
     # -- the end --------------------------------------------------------------------------------------------------
 
@@ -404,11 +316,6 @@ def _is_progress(kind: str) -> bool:
     """Whether an event reports the progress of a built-in tool; the complete item has the result."""
     head = kind.partition(".")[0]
     return "_call" in head or head in ("mcp_list_tools", "compaction")
-
-
-def _repeats(begun: str, text: Any) -> bool:
-    """Whether a text repeats the text that an item had when it was added."""
-    return bool(begun and text) and isinstance(text, str) and (begun.startswith(text) or text.startswith(begun))
 
 
 def _number(payload: dict[str, Any], *names: str) -> int:
