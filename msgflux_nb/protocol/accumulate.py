@@ -21,7 +21,7 @@ from .snapshot import GrowingChoice, Snapshot
 from .sse import Frames, ServerEvent, SSEDecoder, decode_text, is_stream, json_values
 from .tool_call import json_text
 from .tool_calls import ToolCallAggregator
-from .wires.wire_reader import WireReader
+from .wires.wire_reader import WireReader, with_type
 
 __all__ = ["Accumulator", "Snapshot"]
 
@@ -326,7 +326,8 @@ class Accumulator:
         if rest and name == "error":
             values, rest = [data.decode("utf-8", "replace")], ""
         for value in values:
-            self._read_value(value, events, named=name == "error")
+            typed = value if self._reader is None else with_type(value, item)
+            self._read_value(typed, events, named=name == "error")
         if rest and not _HEARTBEAT.fullmatch(data.decode("utf-8", "replace").strip()):
             self._read_invalid(rest, last)
         self._ready = self.has_content and self._has_first and self.failure is None and not self._first.is_waiting
@@ -356,7 +357,8 @@ class Accumulator:
             for item in decoder.close():
                 self._read_payload(item, events, last=True)
         if not answered and self.failure is None:
-            self.failure = failure_of_body(body, scrub=self._scrub)
+            expected = "a chat completion" if self._reader is None else self._reader.answer
+            self.failure = failure_of_body(body, expected=expected, scrub=self._scrub)
         return events
 
     def _read_value(self, value: Any, events: list[Event], *, named: bool = False, whole: bool = False) -> None:

@@ -81,14 +81,16 @@ def failure_of_status(
     return error
 
 
-def failure_of_body(body: bytes, *, url: str = "the server", scrub: Scrub = str) -> MsgfluxError:
-    """Return the exception for a body with status 200 that is not an answer."""
+def failure_of_body(
+    body: bytes, *, expected: str = "a chat completion", url: str = "the server", scrub: Scrub = str
+) -> MsgfluxError:
+    """Return the exception for a body with status 200 that is not an answer; ``expected`` says what was asked for."""
     payload = _parsed(body)
     if payload is None and body.lstrip()[:1] == b"<":
-        return _html(body, url, 200, scrub)
+        return _html(body, url, 200, scrub, expected)
     start = scrub(" ".join(body.decode("utf-8", "replace").split()))[:120]
     advice = "" if _is_completion(payload) else " Check base_url; it usually ends in /v1."
-    return NotAnApiError(f"expected a chat completion from {url}, got {start!r}.{advice}", status=200)
+    return NotAnApiError(f"expected {expected} from {url}, got {start!r}.{advice}", status=200)
 
 
 def failure_in_stream(text: str, *, scrub: Scrub = str) -> ServerError:
@@ -209,9 +211,9 @@ def _is_completion(payload: Any) -> bool:
     return isinstance(payload, dict) and ("choices" in payload or "chat.completion" in str(payload.get("object")))
 
 
-def _html(body: bytes, url: str, status: int, scrub: Scrub) -> NotAnApiError:
+def _html(body: bytes, url: str, status: int, scrub: Scrub, expected: str = "an answer") -> NotAnApiError:
     return NotAnApiError(
-        f"expected a chat completion from {url}, got {_page(body.decode('utf-8', 'replace'), scrub)} (status "
+        f"expected {expected} from {url}, got {_page(body.decode('utf-8', 'replace'), scrub)} (status "
         f"{status}). Check base_url, and whether a proxy or login stands in between.",
         status=status,
     )

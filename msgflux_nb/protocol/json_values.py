@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
-__all__ = ["dicts_in", "text_in", "whole_number"]
+__all__ = ["arguments_in", "dicts_in", "text_in", "whole_number"]
 
 _DIGITS = 20  # more cannot be a count
+
+
+def arguments_in(value: Any) -> dict[str, Any]:
+    """Return a call's arguments, which some servers send as JSON text; empty for anything that is not an object."""
+    if isinstance(value, str):
+        try:
+            value = json.loads(value)
+        except (ValueError, RecursionError):
+            return {}
+    return value if isinstance(value, dict) else {}
 
 
 def dicts_in(value: Any) -> list[dict[str, Any]]:

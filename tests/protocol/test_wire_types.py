@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+import re
 from collections.abc import Iterator
 from typing import Any
 from unittest import mock
@@ -138,6 +139,8 @@ def test_what_a_moderation_says_is_a_field_of_the_answer() -> None:
         ("completed", {}, "stop"),
         ("incomplete", {"incomplete_details": {"reason": "max_output_tokens"}}, "length"),
         ("incomplete", {"incomplete_details": {"reason": "content_filter"}}, "content_filter"),
+        *(("incomplete", {"incomplete_details": {"reason": word}}, "length") for word in ("max_tokens", "length")),
+        ("incomplete", {"incomplete_details": "max_output_tokens"}, "length"),
         ("incomplete", {"incomplete_details": {"reason": "some_future_reason"}}, "unknown"),
         ("incomplete", {"incomplete_details": None}, "unknown"),
         ("failed", {"error": {"code": "server_error", "message": "It broke."}}, None),
@@ -153,6 +156,30 @@ def test_each_end_of_a_response_is_told(status: str, fields: Part, reason: str |
         assert isinstance(found, MsgfluxError) is (reason is None)
         assert isinstance(snapshot, Snapshot)
         assert (snapshot.text, snapshot.finish_reason) == ("Hi", reason or "error")
+
+
+WORDS = [
+    {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "Hi"},
+    {"type": "response.output_item.done", "output_index": 0, "item": SAID},
+]
+
+
+@pytest.mark.parametrize("wire", ["responses", "messages"])
+def test_an_event_may_say_its_type_only_in_its_name(wire: Wire) -> None:
+    body = framed(BEGUN, *WORDS, ENDED) if wire == "responses" else message_stream(HI)
+    named = re.sub(rb'data: {"type": "[^"]*"(?:, )?', b"data: {", body)
+    assert named.count(b'"type": "') < body.count(b'"type": "')
+    assert answer(wire, named) == answer(wire, body)
+
+
+@pytest.mark.parametrize("wire", ["responses", "messages"])
+def test_what_comes_after_the_end_is_not_part_of_the_answer(wire: Wire) -> None:
+    if wire == "responses":
+        body, more = framed(BEGUN, *WORDS, ENDED), WORDS[:1]
+    else:
+        delta = {"type": "content_block_delta", "index": 0, "delta": {"type": "text_delta", "text": "Hi"}}
+        body, more = message_stream(HI), [{"type": "content_block_start", "index": 0, "content_block": HI}, delta]
+    assert answer(wire, body + framed(*more)) == answer(wire, body)
 
 
 # -- blocks and pieces of a message ------------------------------------------------------------------------------------
@@ -230,6 +257,26 @@ def test_each_end_of_a_message_is_told(raw: str, reason: str) -> None:
     for body in (whole, message_stream(HI, reason=raw)):
         found = answer("messages", body)
         assert (found.text, found.finish_reason, found.raw_finish_reason) == ("Hi", reason, raw)
+
+
+@pytest.mark.parametrize("given", ['{"a": 1}', None, "", [1], '{"a"'])
+def test_a_call_goes_back_with_an_object_whatever_its_server_sent(given: Any) -> None:
+    call = {"type": "tool_use", "id": "c", "name": "f", "input": given}
+    for body in (message_stream(call), json.dumps({**MESSAGE, "content": [call], "stop_reason": "tool_use"}).encode()):
+        kept = {"a": 1} if given == '{"a": 1}' else {}
+        assert answer("messages", body).choices[0].fields[BLOCKS] == [{**call, "input": kept}]
+
+
+def test_the_content_of_a_message_may_be_a_text() -> None:
+    assert answer("messages", json.dumps({**MESSAGE, "content": "Hi", "stop_reason": "end_turn"}).encode()).text == "Hi"
+
+
+@pytest.mark.parametrize(("wire", "said"), [("responses", "expected a response"), ("messages", "expected a message")])
+def test_a_body_that_is_no_answer_is_named_on_every_wire(wire: Wire, said: str) -> None:
+    for body in (b"{}", b"null", b"<html><title>Log in</title></html>"):
+        found = read(wire, body)
+        assert isinstance(found, MsgfluxError)
+        assert said in str(found)
 
 
 def test_the_model_that_took_over_is_the_one_that_answered() -> None:

@@ -29,7 +29,7 @@ from ..events import (
     UsageReported,
     finish_reason,
 )
-from ..json_values import dicts_in, text_in, whole_number
+from ..json_values import arguments_in, dicts_in, text_in, whole_number
 from ..sse import joined
 from ..turns import BLOCKS
 from ..usage import Usage, usage_of
@@ -71,9 +71,11 @@ class MessagesReader:
         done: whether the answer has announced its end.
         recognised: whether any payload of this wire has come.
         end: the event that ends a stream, for the error if it is missing.
+        answer: what a whole answer is called, for the error if something else comes.
     """
 
     end = "message_stop"
+    answer = "a message"
 
     def __init__(self, *, continues: bool = False) -> None:
         self.done = False
@@ -146,13 +148,15 @@ class MessagesReader:
         if message.get("id") or message.get("model"):
             yield Identified(id=text_in(message.get("id")), model=text_in(message.get("model")))
         if whole:
-            for index, block in enumerate(dicts_in(message.get("content"))):
+            content = message.get("content")
+            blocks = [{"type": "text", "text": content}] if isinstance(content, str) else dicts_in(content)
+            for index, block in enumerate(blocks):
                 yield from self._start(index, block)
                 yield from self._stop(index)
         yield from self._ends(message)
 
     def _start(self, index: int, block: Any) -> Iterator[Piece]:
-        if not isinstance(block, dict):
+        if self.done or not isinstance(block, dict):
             return
         if index in self._open:  # some servers reuse indices without stopping blocks
             yield from self._stop(index)
@@ -179,7 +183,7 @@ class MessagesReader:
                 yield Identified(id=None, model=model, latest=True)
 
     def _delta(self, index: int, delta: Any) -> Iterator[Piece]:
-        if not isinstance(delta, dict):
+        if self.done or not isinstance(delta, dict):
             return
         block, kind = self._open.get(index), str(delta.get("type"))
         if block is None:
@@ -227,6 +231,8 @@ class MessagesReader:
                 block["input"] = json.loads(joined("".join(pieces)))
             except (ValueError, RecursionError):
                 block["input"] = {}  # cut off by max_tokens: the call must not run, and is sent back without arguments
+        if lane is not None and block is not None and not isinstance(block.get("input"), dict):
+            block["input"] = arguments_in(block.get("input"))
 
     def _text_pieces(self, text: Any) -> Iterator[Piece]:
         if isinstance(text, str) and text:

@@ -5,11 +5,11 @@ Source: https://docs.anthropic.com/en/api/messages, and recorded exchanges.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from typing import Any
 
 from ...errors import BadRequestError
+from ..json_values import arguments_in
 from ..profile import Profile
 from ..tool_call import json_text
 from ..turns import BLOCKS
@@ -183,7 +183,7 @@ def _turn(message: dict[str, Any]) -> Iterator[dict[str, Any]]:
             "type": "tool_use",
             "id": name,
             "name": function.get("name"),
-            "input": _object(function.get("arguments")),
+            "input": arguments_in(function.get("arguments")),
         }
 
 
@@ -203,21 +203,12 @@ def _as_function(call: dict[str, Any]) -> dict[str, Any]:
     return {**call, "function": {"name": inner.get("name"), "arguments": {"input": inner.get("input") or ""}}}
 
 
-def _object(arguments: Any) -> dict[str, Any]:
-    if isinstance(arguments, str):
-        try:
-            arguments = json.loads(arguments)
-        except (ValueError, RecursionError):
-            return {}  # a call with broken arguments was never run
-    return arguments if isinstance(arguments, dict) else {}
-
-
 def matches_blocks(message: dict[str, Any], blocks: list[Any]) -> bool:
     """Return whether a turn still matches its received blocks, so that nobody has edited it."""
     found = [block for block in blocks if isinstance(block, dict)]
     text = "".join(str(block.get("text") or "") for block in found if block.get("type") == "text")
     called = {block.get("id"): block.get("input") or {} for block in found if block.get("type") == "tool_use"}
-    calls = {call.get("id"): _object(call["function"].get("arguments")) for call in _calls(message)}
+    calls = {call.get("id"): arguments_in(call["function"].get("arguments")) for call in _calls(message)}
     said = message.get("content") or ""
     return (said == text or (not said and bool(calls))) and called == calls
 

@@ -69,7 +69,10 @@ _OF_PARTS = frozenset(
     }
 )
 """Events about a message's parts."""
-_INCOMPLETE: dict[str, FinishReason] = {"max_output_tokens": "length", "content_filter": "content_filter"}
+_INCOMPLETE: dict[str, FinishReason] = {
+    "content_filter": "content_filter",
+    **dict.fromkeys(("max_output_tokens", "max_tokens", "length"), "length"),
+}
 _TEXT_PARTS = ("output_text", "text", None)
 _PENDING = ("queued", "in_progress")
 
@@ -103,9 +106,11 @@ class ResponsesReader:
         done: whether the answer has announced its end.
         recognised: whether any payload of this wire has come.
         end: the event that ends a stream, for the error if it is missing.
+        answer: what a whole answer is called, for the error if something else comes.
     """
 
     end = "response.completed"
+    answer = "a response"
 
     def __init__(self) -> None:
         self.done = False
@@ -156,6 +161,8 @@ class ResponsesReader:
     # -- events of a stream ---------------------------------------------------------------------------------------
 
     def _event(self, kind: str, payload: dict[str, Any]) -> Iterator[Piece]:
+        if self._over:
+            return
         index, name = self._index(payload), kind.removeprefix("response.")
         part = _number(payload, "content_index", "summary_index")
         if name in _OF_PARTS:
@@ -293,7 +300,7 @@ class ResponsesReader:
     def _finished(self, response: dict[str, Any]) -> Iterator[Piece]:
         status = str(response.get("status") or "")
         details = response.get("incomplete_details")
-        reason = str(details.get("reason") or "") if isinstance(details, dict) else ""
+        reason = text_in(details.get("reason") if isinstance(details, dict) else details) or ""
         if status == "incomplete":
             self.done = True
             yield Finished(_INCOMPLETE.get(reason, "unknown"), reason or status)
