@@ -1,8 +1,8 @@
-"""Splits a payload of a chat completion into pieces; the only module that knows the names of an answer's fields.
+"""Splits a payload of a chat completion into pieces; knows the names of an answer's fields.
 
-A streamed chunk and a whole answer differ only in ``delta`` and ``message``. Both become the same pieces, so all other
-modules know one kind of answer. Fields that are absent, null or of an undocumented type are skipped: real servers send
-all of these.
+The shortcuts of ``plain`` and ``sse`` know some of them too. A streamed chunk and a whole answer differ only in
+``delta`` and ``message``. Both become the same pieces, so all other modules know one kind of answer. Fields that are
+absent, null or of an undocumented type are skipped: real servers send all of these.
 """
 
 from __future__ import annotations

@@ -5,7 +5,7 @@ still sent. The numbers and codes in a body, which are written for programs, cou
 counts only if they do not decide; words in an address never count. The status decides last.
 
 To check a row of ``fault_rows.py`` against a provider's documentation, search the documentation for its codes. To add a
-row, write it there, and add a body in the provider's form to ``tests/protocol/test_fault.py``.
+row, write it there, and add a body in the provider's form to ``tests/data/failures.jsonl``.
 """
 
 from __future__ import annotations

@@ -46,7 +46,7 @@ RUN_COLUMNS = (
     CONFIDENCE,
     ROW,
 )
-_SUMMED = RUN_COLUMNS[2:7]
+_SUMMED = ("_attempts", "_prompt_tokens", "_completion_tokens", "_cost", "_seconds")
 
 
 def check_schema(schema: Any, explode: str | None = None) -> None:
