@@ -62,7 +62,8 @@ class Store:
         worker: the thread that uses the file.
 
     Raises:
-        StoreError: the file cannot be created, read or written, or is not a store.
+        StoreError: the file cannot be created, read or written, or is not a store; one that another process holds is
+            no error.
     """
 
     def __init__(self, path: str | os.PathLike[str] | None, file: File | None = None) -> None:
@@ -75,7 +76,7 @@ class Store:
         self._version: Any = None
         self.users = 0
         self.worker = Worker(self._file)
-        self.worker.ask(self._file.open)
+        self.worker.open()
 
     def __deepcopy__(self, memo: Any) -> Store:
         return self  # a copy of a model keeps its answers in the same file
@@ -118,7 +119,7 @@ class Store:
             return
         self._all, self._known, self._seen = None, None, 0
         self.worker.ask(self._file.close)  # close it first: two open files at one path would share SQLite's log
-        self.worker.ask(self._file.open)
+        self.worker.open()
 
     def row(self, statement: str, *values: object) -> tuple[Any, ...] | None:
         """Run a statement as one transaction; return the first row of its result, or None."""
@@ -251,6 +252,8 @@ def open_store(path: str | os.PathLike[str]) -> Store:
             store = _stores[place] = Store(place)
         elif not place.exists():
             store.restore_file()
+        elif store.worker.trouble is not None and not store.worker.waiting:
+            store.worker.open()
         return store
 
 

@@ -238,12 +238,17 @@ class BatchRecords:
 
     @property
     def has_some(self) -> bool:
-        """Whether there are any records.
+        """Whether there are any records; true if that is unknown because another process holds the file.
 
         Raises:
             StoreError: the store cannot be used.
         """
-        return self.unwritten > 0 or self.store.row("SELECT 1 FROM rows LIMIT 1") is not None
+        try:
+            return self.unwritten > 0 or self.store.row("SELECT 1 FROM rows LIMIT 1") is not None
+        except StoreError:
+            if not self.is_held:
+                raise
+            return True
 
     @property
     def is_full(self) -> bool:
@@ -318,9 +323,12 @@ class BatchRecords:
         return None if row is None else self._run(row[0])
 
     def runs(self) -> list[RunRecord]:
-        """Return the runs, the oldest first."""
+        """Return the runs, the oldest first, including unwritten ones."""
         self.flush()
-        return [self._run(told) for (told,) in self.store.rows("SELECT told FROM runs ORDER BY began, rowid")]
+        waits = self.store.worker.waiting.everything()
+        waiting = {write.key: write.values[2] for write in waits if write.table is _RUNS}
+        written: dict[str, Any] = dict(self.store.rows("SELECT run, told FROM runs ORDER BY began, rowid"))
+        return [self._run(told) for told in (written | waiting).values()]
 
     def of_row(self, run: str, position: int) -> Record | None:
         """Return the record of the request for one row of a run, or None."""

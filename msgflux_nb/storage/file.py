@@ -95,11 +95,18 @@ class SqliteFile:
 
     def execute(self, statement: str, values: Sequence[object]) -> list[tuple[Any, ...]]:
         """Run one statement as a transaction; return all rows of its result."""
-        self.open()
 
         def run(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
             return connection.execute(statement, values).fetchall()
 
+        try:
+            self.open()
+        except BusyError:
+            if not self._is_new():
+                raise
+            with contextlib.closing(_empty()) as nothing, contextlib.suppress(sqlite3.OperationalError):
+                return run(nothing)
+            raise  # the statement writes
         return self._guarded(run)
 
     def write(self, statements: Iterable[Statement]) -> None:
@@ -194,16 +201,33 @@ class SqliteFile:
             raise
         self._connection = connection
 
+    def _is_new(self) -> bool:
+        """Whether the file is certainly empty, although another process holds it."""
+        if self.path is None or self._connection is not None or self._rescued is not None:
+            return False
+        with contextlib.suppress(OSError):
+            return self.path.stat().st_size == 0
+        return False
+
     def _guarded(self, work: Callable[[Any], T]) -> T:
         """Run some work, and turn errors of SQLite and the file system into ours."""
         try:
             return work(self._connection)
         except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
-            busy = getattr(error, "sqlite_errorcode", 0) & 0xFF in (_BUSY, _LOCKED)
-            raise (BusyError if busy else StoreError)(
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (_BUSY, _LOCKED):
+                raise BusyError(f"the store {self.name} cannot be used now: {error} by another process") from error
+            raise StoreError(
                 f"the store {self.name} cannot be used: {error}. Expected an SQLite file of msgflux_nb, or a path "
                 "where one can be created."
             ) from error
+
+
+def _empty() -> sqlite3.Connection:
+    """Return a store without entries that cannot be written."""
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    bring_up_to_date(connection)
+    connection.execute("PRAGMA query_only=1")
+    return connection
 
 
 def _identity(path: Path | None) -> tuple[int, int] | None:

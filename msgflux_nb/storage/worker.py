@@ -87,13 +87,34 @@ class Worker:
 
     # -- queries ------------------------------------------------------------------------------------------------------
 
-    def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Run some work on the file's thread; return its future."""
+    def open(self) -> None:
+        """Open the file. If another process holds it, that is trouble, and it is opened when rows can be written.
+
+        Raises:
+            StoreError: the file cannot be used, or does not answer.
+        """
+        try:
+            self.submit(self.file.open, LATE_SECONDS).result(_PATIENCE_SECONDS)
+        except BusyError as error:
+            self._in_trouble(str(error), held=True)
+        except TimeoutError:
+            raise self._silent(_PATIENCE_SECONDS) from None
+        else:
+            if not self.waiting:
+                self.trouble = None
+
+    def submit(self, work: Callable[[], T], patience: float = _PATIENCE_SECONDS) -> Future[T]:
+        """Run some work on the file's thread; return its future.
+
+        Args:
+            work: the function to run.
+            patience: for how many seconds to try again while another process holds the file.
+        """
         done: Future[T] = Future()
         if threading.current_thread() is self._thread:
             _do(work, done)
         else:
-            self._wake(_Job(work, done, time.monotonic() + _PATIENCE_SECONDS))
+            self._wake(_Job(work, done, time.monotonic() + patience))
         return done
 
     def ask(self, work: Callable[[], T], within: float | None = None) -> T:
@@ -111,7 +132,10 @@ class Worker:
         try:
             return self.submit(work).result(within)
         except TimeoutError:
-            raise StoreError(f"the store {self.file.name} has not answered for {within:g} s") from None
+            raise self._silent(within) from None
+
+    def _silent(self, seconds: float) -> StoreError:
+        return StoreError(f"the store {self.file.name} has not answered for {seconds:g} s")
 
     # -- writing ------------------------------------------------------------------------------------------------------
 

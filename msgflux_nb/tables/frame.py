@@ -114,6 +114,7 @@ def build_frame(found: Sequence[Column], cells: Cells, index: pd.Index[Any], *, 
         index: the index of the result, used unchanged.
         guess: whether a column without a type gets a dtype that fits its cells.
     """
+    frame_made()
     arrays = {}
     for column in found:
         here = cells.of(column)

@@ -115,7 +115,7 @@ class Run(Stoppable):
         self.rows.before = example_turns(shown, self.rows.example)
         self.whole_size = None if sample is None else self.rows.sample(sample)
         self.name = (
-            before.run if before is not None else f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+            before.run if before is not None else f"{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
         )
         self.began = time.time() if before is None else before.began
         self.seconds = self._worked = 0.0

@@ -36,6 +36,7 @@ def path(tmp_path: Path) -> Path:
 # Where it comes from
 
 
+VIEW = "from tests.tables.scripted_model import *; view = mf.ExtractionView(['a'], str, model=Scripted(str))"
 HAS = "hasattr(pd.DataFrame, 'mf') and hasattr(pd.Series, 'mf')"
 
 
@@ -50,6 +51,7 @@ HAS = "hasattr(pd.DataFrame, 'mf') and hasattr(pd.Series, 'mf')"
         ("import msgflux_nb as mf, pandas as pd; mf.to_frame", True),
         ("import msgflux_nb as mf, pandas as pd; mf.runs()", True),
         ("import msgflux_nb as mf, pandas as pd; mf.Model", False),
+        (f"import msgflux_nb as mf, pandas as pd; {VIEW}; view.run(wait=True)", True),
     ],
 )
 def test_tables_have_it_from_the_first_use_on(code: str, has: bool) -> None:

@@ -59,9 +59,9 @@ def connection_of(path: Path) -> sqlite3.Connection:
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
+def locked(path: Path, how: str = "IMMEDIATE") -> Iterator[None]:
     other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    other.execute("BEGIN IMMEDIATE")
+    other.execute(f"BEGIN {how}")
     yield
     other.execute("COMMIT")
     other.close()
@@ -215,6 +215,59 @@ def test_a_grid_stops_where_that_is_asked_for(counting: Counting, path: Path, fa
     faults.close()
     mf.grid({"a": "{text}"}, texts, **options)
     assert counting.calls == 200
+
+
+def first_batch(counting: Counting, path: Path) -> None:
+    frame, said = extracted(counting, path)
+    assert frame["_status"].tolist() == ["ok"] * 60
+    assert "is locked by another process" in said[0]
+    assert len(said) == 2
+    assert frame.attrs["report"]["not_stored"] == 61
+    assert mf.runs(path)["state"].tolist() == ["complete"]
+
+
+def first_batch_that_stops(counting: Counting, path: Path) -> None:
+    frame, _ = extracted(counting, path, on_store_error="stop")
+    assert frame["_status"].tolist() == ["pending"] * 60
+    assert "is locked by another process" in frame.attrs["report"]["stopped"]
+    assert counting.calls == 0
+
+
+def first_grid(counting: Counting, path: Path) -> None:
+    with warnings.catch_warnings(record=True) as said:
+        warnings.simplefilter("always")
+        mf.grid({"a": "{text}"}, TEXTS, models=counting.model(), store=path, progress=False)
+    assert "is locked by another process" in str(said[0].message)
+    assert counting.calls == 60
+
+
+def first_call(counting: Counting, path: Path) -> None:
+    model = counting.model(cache=path)
+    with pytest.warns(RuntimeWarning, match="is locked by another process"):
+        model("a")
+    model("a")  # it waits to be written, and is found there
+    assert counting.calls == 1
+
+
+@pytest.mark.parametrize(
+    ("use", "lock"),
+    [
+        (first_batch, "EXCLUSIVE"),
+        (first_batch_that_stops, "IMMEDIATE"),
+        (first_grid, "IMMEDIATE"),
+        (first_call, "EXCLUSIVE"),
+    ],
+)
+def test_a_new_store_that_another_process_holds_is_told_of_at_once_and_written_later(
+    counting: Counting, path: Path, use: Callable[[Counting, Path], None], lock: str
+) -> None:
+    with locked(path, lock), quickly():
+        use(counting, path)
+        assert path.stat().st_size == 0
+    wait_until(lambda: not open_store(path).worker.waiting)
+    assert open_store(path).worker.trouble is None
+    store = open_store(path)
+    assert max(kept(path), len(store)) == counting.calls
 
 
 def test_a_lock_of_a_moment_is_no_fault(counting: Counting, path: Path) -> None:

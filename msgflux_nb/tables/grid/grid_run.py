@@ -103,7 +103,7 @@ class GridRun(Stoppable):
         self._score_fault: Exception | None = None
         self._warned: StoreWarning | None = None
         self._bills: dict[bytes, dict[str, Any]] = {}
-        self.name = f"grid-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(2)}"
+        self.name = f"grid-{datetime.datetime.now():%Y%m%d-%H%M%S}-{secrets.token_hex(4)}"
         self.began = time.time()
         self.rows = GridRows(self.prompts, len(self.index), len(self.models), n)
         self.records = records_of(store)
