@@ -6,6 +6,7 @@ import decimal
 import json
 import math
 import time
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -258,3 +259,20 @@ def test_long_texts_are_read_or_refused_quickly(head: str, piece: str) -> None:
     began = time.process_time()
     read_lenient(text)
     assert time.process_time() - began < 20  # what takes time by the square of its length takes minutes
+
+
+VECTORS = json.loads((Path(__file__).parent.parent / "data" / "partial_json.json").read_bytes())
+"""Texts by the categories of JSONTestSuite; the two parsers of JSON in pieces are held to them too."""
+
+
+def test_whatever_is_not_json_is_refused_or_read_with_a_warning() -> None:
+    for text in VECTORS["wrong"] + VECTORS["unfinished"]:
+        reading = read_lenient(text)
+        assert reading is None or reading.warnings, text
+
+
+def test_whatever_is_json_is_read_as_it_is() -> None:
+    for text in VECTORS["right"]:
+        reading = read_lenient(text)
+        assert reading is None or (reading.value(), reading.warnings) == (json.loads(text), ()), text
+        assert decode_json(text) == json.loads(text)

@@ -379,7 +379,7 @@ def test_any_document_takes_time_in_proportion_to_its_length(start: str, piece: 
 
 
 VECTORS = json.loads((Path(__file__).parent.parent / "data" / "partial_json.json").read_bytes())
-"""What the page's reader, under node, is held to as well: tests/pages/partial.test.js."""
+"""Texts by the categories of JSONTestSuite; tests/pages/partial.test.js holds the page's parser to them too."""
 
 
 def test_the_page_reads_the_same() -> None:
