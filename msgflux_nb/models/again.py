@@ -13,7 +13,7 @@ from ..protocol.request import ChatRequest
 from ..protocol.tool_calls import ToolCallAggregator
 from ..storage.recordings.lines import RecordedExchange
 from ..storage.recordings.matching import question_of_line
-from ..storage.recordings.media import each_text, with_media
+from ..storage.recordings.media import each_text
 from ..storage.recordings.player import Player
 from ..storage.recordings.recorder import Recorder, record
 from ..storage.recordings.recording import Recording, settings_of
@@ -170,9 +170,8 @@ def record_again(
             if failed and question_of_line(line).whole in later:
                 continue
             if line.hidden:
-                model = next(one for one in recording.models if one.name == line.asked)
                 recorder.copy_media(line, recording)
-                recorder.keep(line, model)
+                recorder.keep(msgspec.structs.replace(line, turn=recorder.turn()), recording.model(line))
                 told(number, line, "kept as it was, since something was hidden in it")
                 continue
             try:
@@ -195,7 +194,7 @@ def _model(recording: Recording, line: RecordedExchange, base_url: str | None, *
 
 
 def _body(recording: Recording, line: RecordedExchange) -> bytes:
-    return msgspec.json.encode(each_text(line.body, lambda text: with_media(text, recording.media)))
+    return msgspec.json.encode(recording.body(line))
 
 
 def _request(recording: Recording, line: RecordedExchange) -> ChatRequest:

@@ -21,7 +21,7 @@ from .answer import ModelResponse
 from .call import Call
 from .call_options import CallOptions, Messages, Tools, asked_for
 from .exchange import Entry, Exchange
-from .keys import HiddenValues, Key, find_key, hidden_of, hide_in_bytes
+from .keys import HiddenValues, Key, find_key, hide_in_bytes, secrets_of_address
 from .recording_context import RecordingContext, active_recording, settings_of
 from .replay_endpoint import areplay_endpoint, replay_endpoint
 from .server_quirks import Known, ServerQuirks, quirks_of
@@ -344,7 +344,7 @@ class ChatCompletion:
         key: Key | None = None
         with contextlib.suppress(AuthenticationError):  # no key: reported when one is needed
             key = find_key(self._key, self.profile.key_variables, self.profile.provider)
-        return hide_in_bytes(data, key, self._headers, hidden_of(self.profile.base_url or ""))
+        return hide_in_bytes(data, key, self._headers, secrets_of_address(self.profile.base_url or ""))
 
     @property
     def gate_key(self) -> tuple[Any, ...]:
@@ -406,8 +406,9 @@ class ChatCompletion:
         self, request: ChatRequest, *, now: Active | None = None, max_retries: int | None = None, keep: bool = False
     ) -> Exchange:
         retries = self._max_retries if max_retries is None else max_retries
-        settings = {} if now is None else settings_of(self.arguments)
-        context = None if now is None else RecordingContext(now, name=self.name, settings=settings, sample=self._sample)
+        context = None
+        if now is not None:
+            context = RecordingContext(now, self.name, settings_of(self.arguments), self._sample, self._hide)
         made = Exchange(
             request,
             self.profile,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator
 from typing import Any
@@ -16,15 +15,16 @@ from ..protocol.address import without_secrets
 from ..protocol.snapshot import Snapshot
 from ..storage.recordings.hidden import Chunks, hidden_answer, hidden_headers, hidden_request, hiding
 from ..storage.recordings.lines import ModelLine, RecordedExchange, piece_text
-from ..storage.recordings.named import is_no_plain_word, named_secrets, words_of
+from ..storage.recordings.named import is_no_plain_word, mixed_texts, named_secrets, words_of
 from ..storage.recordings.recorder import now_text
+from ..storage.recordings.recording import Recording
 from .endpoint import Endpoint
 from .exchange import Exchange
-from .keys import HiddenValues, Key, scrub_kept, secrets_of_address
+from .keys import HiddenValues, Key, keys_of_environment, scrub_kept, secrets_of_address
 from .prices import cost_of, with_request
 from .recording_context import RecordingContext
 
-__all__ = ["ExchangeRecording", "model_line", "recalled_line"]
+__all__ = ["ExchangeRecording", "copied_line", "model_line", "recalled_line"]
 
 _LONGEST_MESSAGE = 1_000
 _MOST_OF_A_FAILURE = 250_000  # bytes: a server may send without end what is not an answer
@@ -42,7 +42,8 @@ class ExchangeRecording:
 
     def __init__(self, endpoint: Endpoint, exchange: Exchange, context: RecordingContext) -> None:
         self._endpoint, self._exchange, self._context = endpoint, exchange, context
-        self._hide = hiding(context.recorder.scrub, functools.partial(scrub_kept, keys=_secrets_of(endpoint, context)))
+        self._hide = _hiding(context, _secrets_of(endpoint, context))
+        self._turn = context.recorder.turn()
         self._date = now_text()
         self._began = time.monotonic()
         self._status: int | None = None
@@ -91,6 +92,7 @@ class ExchangeRecording:
             msgspec.structs.replace(
                 _line(self._exchange, self._context, recorder, hide, b"".join(data for _, data in came)),
                 date=self._date,
+                turn=self._turn,
                 path=hide(without_secrets(_path(self._endpoint.url))),
                 status=self._status,
                 headers=hidden_headers(self._headers, hide),
@@ -117,18 +119,54 @@ def _secrets_of(endpoint: Endpoint, context: RecordingContext) -> list[Key | Hid
     values = {*secrets_of_address(endpoint.base_url).values(), *named_secrets(named)}
     others = [*(value for _, value in query), *endpoint.headers.values()]
     values |= {word for value in others for word in words_of(value) if is_no_plain_word(word)}
+    values |= {*mixed_texts(context.settings.get("extra_body"))}
     found: list[Key | HiddenValues] = [] if endpoint.key is None else [endpoint.key]
     short = [Key(value) for value in values if len(value) < _SHORT]  # a short one is hidden only as a whole word
     return [*found, *short, HiddenValues({value: value for value in values})]
 
 
+def _hiding(context: RecordingContext, own: Iterable[Key | HiddenValues] = ()) -> Callable[[str], str]:
+    """Return a function that hides the secrets of all models of a recording, and the keys in the environment.
+
+    A model may be asked what another one, whose server repeats its key, has answered.
+    """
+    recorder = context.recorder
+    for secret in own:
+        recorder.secrets.setdefault(secret if isinstance(secret, Key) else frozenset(secret), secret)
+    keys = [*recorder.secrets.values(), *keys_of_environment()]
+
+    def hide(text: str) -> str:
+        data = context.hide(text.encode("utf-8", "surrogatepass"))
+        return scrub_kept(data.decode("utf-8", "surrogatepass"), keys)
+
+    return hiding(recorder.scrub, hide)
+
+
+def copied_line(line: RecordedExchange, source: Recording, context: RecordingContext) -> None:
+    """Record an exchange that was replayed, as it was recorded."""
+    recorder, hide = context.recorder, _hiding(context)
+    body = source.body(line)
+    shown = hidden_request(body, hide)
+    chunks = hidden_answer(source.chunks(line), hide)
+    copy = msgspec.structs.replace(
+        line,
+        turn=recorder.turn(),
+        body=recorder.without_media(shown),
+        hidden=line.hidden or shown != body,
+        chunks=tuple((at, recorder.without_media(piece_text(data))) for at, data in chunks),
+        message=hide(line.message),
+    )
+    recorder.keep(copy, source.model(line))
+
+
 def recalled_line(exchange: Exchange, context: RecordingContext) -> None:
     """Record an answer that came from a cache as one piece without delay."""
     recorder = context.recorder
-    hide = hiding(recorder.scrub, scrub_kept)
+    hide = _hiding(context)
     chunks = hidden_answer([(0, exchange.recalled)], hide)
     line = msgspec.structs.replace(
         _line(exchange, context, recorder, hide, exchange.recalled),
+        turn=recorder.turn(),
         status=200,
         chunks=tuple((at, recorder.without_media(piece_text(data))) for at, data in chunks),
     )

@@ -18,8 +18,20 @@ from typing import Any
 
 from ..errors import AuthenticationError
 from ..protocol.address import address_secrets, without_secrets
+from ..storage.recordings.named import is_no_plain_word
+from .profiles import PROFILES
 
-__all__ = ["HiddenValues", "Key", "find_key", "hidden_of", "hide_in_bytes", "scrub", "scrub_kept", "secrets_of_address"]
+__all__ = [
+    "HiddenValues",
+    "Key",
+    "find_key",
+    "hidden_of",
+    "hide_in_bytes",
+    "keys_of_environment",
+    "scrub",
+    "scrub_kept",
+    "secrets_of_address",
+]
 
 _MASK = "[key]"
 _SHORTEST_KEY = 8  # shorter values of headers are numbers or words; shorter texts are not looked for in base64
@@ -142,6 +154,13 @@ def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Ke
     raise AuthenticationError(
         f"{provider} needs an API key: set the environment variable {' or '.join(variables)}, or pass api_key=."
     )
+
+
+def keys_of_environment() -> list[Key]:
+    """Return the keys of all known providers in the environment, used or not; a plain word is none."""
+    variables = (variable for profile in PROFILES.values() for variable in profile.key_variables)
+    values = (os.environ.get(variable, "").strip() for variable in variables)
+    return [Key(value) for value in values if is_no_plain_word(value)]
 
 
 def hide_in_bytes(data: bytes, key: Key | None, *values: HiddenValues) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import msgspec
@@ -55,14 +56,17 @@ class RecordingContext:
         name: the model's name as the caller gave it.
         settings: the arguments that the model was built with, without secrets.
         sample: the number of the wanted answer, if a request has several.
+        hide: returns bytes without the model's key.
 
     Attributes:
         seconds: the recorded time of a replayed exchange; the speed of the replay does not change it.
     """
 
-    def __init__(self, now: Active, *, name: str, settings: dict[str, Any], sample: int) -> None:
+    def __init__(
+        self, now: Active, name: str, settings: dict[str, Any], sample: int, hide: Callable[[bytes], bytes]
+    ) -> None:
         self.player, self.recorder = now.player, now.recorder
-        self.name, self.settings, self.sample = name, settings, sample
+        self.name, self.settings, self.sample, self.hide = name, settings, sample, hide
         self.seconds = 0.0
 
     def clock(self) -> float:

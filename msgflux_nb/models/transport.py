@@ -191,13 +191,12 @@ class _Replay:
         self.line = line = found.line
         exchange.replayed = Replayed(line.date[:10], found.recording.path.name)
         exchange.recorded_cost = line.cost
-        if found.differs is not None:
-            exchange.notes = (*exchange.notes, f"recorded with other options: {found.differs}")
+        if found.note is not None:
+            exchange.notes = (*exchange.notes, found.note)
         if context.recorder is not None:
-            from .exchange_recording import model_line
+            from .exchange_recording import copied_line
 
-            context.recorder.copy_media(line, found.recording)
-            context.recorder.keep(line, model_line(context, str))
+            copied_line(line, found.recording, context)
         self.chunks = found.recording.chunks(line)
         self._context, self._began = context, context.seconds
         self._pace = None if context.player.at_once else ReplayPace(context.player.speed, time.monotonic())
@@ -218,9 +217,10 @@ def error_of_end(line: RecordedExchange) -> MsgfluxError:
     """Return the error with which a recorded connection ended."""
     if line.end == "left":
         return StreamInterruptedError(_CUT)
-    kind = getattr(errors, line.end, StreamInterruptedError)
-    made: MsgfluxError = kind(line.message)
-    return made
+    kind = getattr(errors, line.end, None)
+    if not (isinstance(kind, type) and issubclass(kind, MsgfluxError)):
+        kind = StreamInterruptedError
+    return kind(line.message)
 
 
 def error_of_status(line: RecordedExchange, body: bytes) -> MsgfluxError:

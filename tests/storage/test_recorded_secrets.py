@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
-from msgflux_nb.storage.recordings.named import is_no_plain_word, named_secrets
+from msgflux_nb.storage.recordings.named import is_no_plain_word, mixed_texts, named_secrets
 from tests.scripted import Reply, chunk, completion, error, model_at, serving
 
 LETTERS = "CANARYsecretword"
@@ -119,3 +119,41 @@ def test_a_secret_is_known_by_its_name(value: Any, expected: set[str]) -> None:
 )
 def test_a_plain_word_is_no_secret(word: str, expected: bool) -> None:
     assert is_no_plain_word(word) is expected
+
+
+def test_no_key_of_one_model_comes_into_a_recording_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its server repeats it, and the answer is the other's question; or a tool reads it in the environment."""
+    first, second, elsewhere = "CANARYaaaa1111zzzz", "CANARYbbbb2222yyyy", "CANARYcccc3333xxxx"
+    monkeypatch.setenv("GROQ_API_KEY", elsewhere)
+    replies = completion(f"You are {first}."), completion(f"{first}, {elsewhere}!")
+    with serving(*replies) as server, mf.record(tmp_path / "lesson.jsonl"):
+        said = model_at(server.url, api_key=first)("Hi").text
+        model_at(server.url, api_key=second)(f"Judge: {said} {elsewhere}")
+    assert "CANARY" not in (tmp_path / "lesson.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("given", ["key", "header", "address"])
+def test_no_key_comes_into_a_recording_by_a_cache(given: str, tmp_path: Path) -> None:
+    key = "CANARYaaaa1111zzzz"
+    with serving(completion("Hello")) as server:
+        options: dict[str, dict[str, Any]] = {"key": {"api_key": key}, "header": {"extra_headers": {"X-Api-Key": key}}}
+        url = server.url.replace("://", f"://ada:{key}@") if given == "address" else server.url
+        model = model_at(url, cache=tmp_path / "cache.sqlite", **options.get(given, {}))
+        model(f"I am {key}")
+        with mf.record(tmp_path / "lesson.jsonl"):
+            model(f"I am {key}")
+        assert len(server.bodies) == 1
+    assert key not in (tmp_path / "lesson.jsonl").read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ({"session": "Zx9Qw3LmT7pK2"}, {"Zx9Qw3LmT7pK2"}),
+        ({"provider": {"order": ["user:4f9a77c1d2e8aa"]}}, {"user:4f9a77c1d2e8aa"}),
+        ({"models": ["anthropic/claude-3.5-sonnet", "qwen2.5-72b-instruct"], "response_format": "verbose_json"}, set()),
+        ({"chat_template": "{% for m in messages %} 4f9a77c1d2e8aa", "date": "20261202123456"}, set()),
+    ],
+)
+def test_a_value_with_many_letters_and_digits_in_a_row_is_a_secret(value: Any, expected: set[str]) -> None:
+    assert {*mixed_texts(value)} == expected

@@ -87,6 +87,7 @@ class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kin
         prompt_tokens: billed prompt tokens.
         completion_tokens: billed answer tokens.
         cost: US dollars, or None if the price is unknown.
+        turn: in a ``.partial``, its place in the order of asking; a whole recording is in that order.
     """
 
     date: str
@@ -107,6 +108,7 @@ class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kin
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     cost: float | None = None
+    turn: int = 0
 
 
 Line = RecordingHeader | ModelLine | RecordedExchange

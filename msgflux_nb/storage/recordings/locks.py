@@ -19,7 +19,7 @@ __all__ = ["locked"]
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold a file's lock inside the block; wait for other processes of this machine first."""
-    name = hashlib.sha256(str(path.absolute()).encode()).hexdigest()[:24]
+    name = hashlib.sha256(os.path.realpath(path).encode()).hexdigest()[:24]
     user = os.getuid() if hasattr(os, "getuid") else "user"
     place = Path(tempfile.gettempdir()) / f"msgflux-nb-{user}-{name}.lock"
     with open(os.open(place, os.O_RDWR | os.O_CREAT, 0o600), "r+b") as file:

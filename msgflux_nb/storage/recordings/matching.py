@@ -33,6 +33,12 @@ _FORM = frozenset(
         *("format", "text", "guided_json", "output_config"),
     )
 )
+# Options within a field of the form.
+_OPTIONS = {
+    "text": frozenset(("verbosity",)),
+    "output_config": frozenset(("effort",)),
+    "tool_choice": frozenset(("disable_parallel_tool_use",)),
+}
 _HIDDEN = re.compile(re.escape(MASK) + r"|\[key\]")
 _LINES_SHOWN = 24
 _CHARACTERS_SHOWN = 160
@@ -65,8 +71,17 @@ def question_of_line(line: RecordedExchange) -> WantedRequest:
 
 def _question(wire: str, body: Any) -> WantedRequest:
     fields = body if isinstance(body, dict) else {"body": body}
-    asked = {name: value for name, value in fields.items() if name in _ASKED or name in _FORM}
+    asked = {name: _without_options(name, value) for name, value in fields.items() if name in _ASKED or name in _FORM}
+    asked = {name: value for name, value in asked.items() if value is not None}
     return WantedRequest(_hash(wire, fields), _hash("", asked), fields)
+
+
+def _without_options(name: str, value: Any) -> Any:
+    """Return what a field says about the question or the form; None if it has only options or what is usual."""
+    options = _OPTIONS.get(name)
+    if options is not None and isinstance(value, dict):
+        value = {inner: one for inner, one in value.items() if inner not in options} or None
+    return None if name == "tool_choice" and value in ("auto", {"type": "auto"}) else value
 
 
 def _hash(wire: str, value: Any) -> bytes:
@@ -87,14 +102,14 @@ def is_same(recorded: Any, asked: Any) -> bool:
     return type(recorded) is type(asked) and bool(recorded == asked)
 
 
-def differing(recorded: Any, asked: Any) -> str:
+def differing(recorded: Any, asked: Any) -> list[str]:
     """Describe in words which options differ between two requests."""
     names = sorted(name for name in recorded.keys() | asked.keys() if recorded.get(name) != asked.get(name))
-    return ", ".join(
+    return [
         f"{name} {_short(recorded[name]) if name in recorded else 'not given'} and not "
         f"{_short(asked[name]) if name in asked else 'left out'}"
         for name in names
-    )
+    ]
 
 
 def _short(value: Any) -> str:

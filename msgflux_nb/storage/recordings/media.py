@@ -16,16 +16,17 @@ LONGEST = 4096
 
 _RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{LONGEST + 1},}}={{0,2}}")
 _MARK = re.compile(r"<media:([0-9a-f]{64}):(base64|text)>")
+_RUN_OR_MARK = re.compile(f"{_RUN.pattern}|{_MARK.pattern}")
 
 
 def without_media(text: str, keep: Callable[[str, bytes], object] = lambda name, data: None) -> str:
-    """Return a text with long runs of base64 replaced by marks.
+    """Return a text with long runs of base64 replaced by marks; so is what only looks like a mark.
 
     Args:
         text: any text.
         keep: called with the hash and the bytes of each.
     """
-    if len(text) <= LONGEST:
+    if len(text) <= LONGEST and "<media:" not in text:
         return text
 
     def replaced(found: re.Match[str]) -> str:
@@ -34,7 +35,7 @@ def without_media(text: str, keep: Callable[[str, bytes], object] = lambda name,
         keep(name, data)
         return f"<media:{name}:{way}>"
 
-    return _RUN.sub(replaced, text)
+    return _RUN_OR_MARK.sub(replaced, text)
 
 
 def with_media(text: str, load: Callable[[str], bytes]) -> str:

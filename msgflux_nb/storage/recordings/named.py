@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-__all__ = ["is_no_plain_word", "named_secrets", "words_of"]
+__all__ = ["is_no_plain_word", "mixed_texts", "named_secrets", "words_of"]
 
 _NAMED = re.compile(
     r".*(?:key|token|secret|pass|password|passwd|passphrase|pwd|credential|auth|authorization|bearer|cookie|signature"
@@ -17,6 +17,7 @@ _NOT_SECRET = re.compile(r".*cache[_-]?key|.*(?:max|min|stop|eos|bos|pad|unk|ski
 _SCHEMES = frozenset(("bearer", "basic", "digest", "token", "key", "apikey", "none"))
 _SHORTEST = 4
 _LONGEST_WORD = 16
+_RUN = re.compile(r"[A-Za-z0-9]{12,}")
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*")
 
 
@@ -41,6 +42,17 @@ def named_secrets(value: Any, *, inside: bool = False) -> Iterator[str]:
         yield from words_of(value)
 
 
+def mixed_texts(value: Any) -> Iterator[str]:
+    """Yield the texts without spaces that have twelve letters and digits in a row, as most keys do."""
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list | tuple):
+        for inner in value:
+            yield from mixed_texts(inner)
+    elif isinstance(value, str) and not re.search(r"\s", value) and any(map(_is_mixed, _RUN.findall(value))):
+        yield value
+
+
 def words_of(text: str) -> Iterator[str]:
     """Yield a text, the part after ``Bearer`` or the like, and its parts that may be keys, such as cookie values."""
     scheme, _, behind = text.partition(" ")
@@ -56,6 +68,10 @@ def is_no_plain_word(word: str) -> bool:
     if len(word) < 8 or " " in word or _DATE.fullmatch(word) or word.replace(".", "").isdecimal():
         return False
     return not word.isalpha() or len(word) >= _LONGEST_WORD or not (word.islower() or word.istitle())
+
+
+def _is_mixed(run: str) -> bool:
+    return sum(letter.isdecimal() for letter in run) > 1 and not run.isdecimal()
 
 
 def _is_secret(name: str) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 from ...errors import NotRecordedError
 from .active import Active, active, enter, leave
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 __all__ = ["FoundAnswer", "Player", "ReplayPace", "player_of_environment", "replay", "speed_of_environment", "table_of"]
+
+_Match = Literal["same", "masked", "options"]
 
 _LONGEST_PAUSE_SECONDS = 1.5
 _WORDS_SHOWN = 200
@@ -61,12 +63,12 @@ class FoundAnswer(NamedTuple):
     Attributes:
         recording: the recording that holds it.
         line: the exchange.
-        differs: which options differ, in words; None for the same request.
+        note: how the request differs from the recorded one, in words; None for the same request.
     """
 
     recording: Recording
     line: RecordedExchange
-    differs: str | None
+    note: str | None
 
 
 class ReplayPace:
@@ -160,20 +162,30 @@ class Player:
             NotRecordedError: none does; the message shows the nearest request, and how to record this one.
         """
         question = question_of(wire, body)
-        numbers, differs = self._candidates(question)
+        numbers, match = self._candidates(question)
         if not numbers:
             bodies = [one.body for one in self._questions]
             raise NotRecordedError(explained(question.body, bodies, *self._called()))
+        equal = self._questions[numbers[0]].whole if match == "masked" else question.whole
         own = [number for number in numbers if self._lines[number][1].sample == sample]
         if sample == 0:  # repeated requests, as for forty samples, get the other samples one by one
             own += [number for number in numbers if self._lines[number][1].sample != sample]
         numbers = own or numbers
         with self._lock:
-            key = (question.whole, sample if own else None)
+            key = (equal, sample if own else None)
             place = self._given[key] = self._given.get(key, -1) + 1
-        recording, line = self._lines[numbers[place % len(numbers)]]
-        words = differing(self._questions[numbers[place % len(numbers)]].body, question.body) if differs else None
-        return FoundAnswer(recording, line, words)
+        number = numbers[place % len(numbers)]
+        recording, line = self._lines[number]
+        return FoundAnswer(recording, line, self._note(match, number, wire, question))
+
+    def _note(self, match: _Match, number: int, wire: str, question: WantedRequest) -> str | None:
+        if match == "same" or (match == "masked" and self._questions[number].asked == question.asked):
+            return None
+        if match == "masked":
+            return "a part of the recorded request is hidden; there, any text matches"
+        line, body = self._lines[number][1], self._questions[number].body
+        words = [f"wire {line.wire} and not {wire}"] if line.wire != wire else []
+        return f"recorded with other options: {', '.join([*words, *differing(body, question.body)])}"
 
     def _called(self) -> tuple[str, str]:
         """Return the name of the recording, and what to do about a request that is not in it."""
@@ -185,20 +197,20 @@ class Player:
             )
         return str(self.path), f'Record it with: with mf.record("{self.path}", add=True): …'
 
-    def _candidates(self, question: WantedRequest) -> tuple[list[int], bool]:
-        """Return the numbers of the exchanges that answer, and whether their options differ."""
+    def _candidates(self, question: WantedRequest) -> tuple[list[int], _Match]:
+        """Return the numbers of the exchanges that answer, and how they match."""
         same = self._whole.get(question.whole)
         if same:
-            return same, False
+            return same, "same"
         masked = [number for number in self._hidden if is_same(self._questions[number].body, question.body)]
         if masked:
-            return masked, False
+            return masked, "masked"
         alike = self._asked.get(question.asked, [])
         if not alike:
-            return [], True
+            return [], "options"
         apart = {number: _apart(self._questions[number].body, question.body) for number in alike}
         least = min(apart.values())
-        return [number for number in alike if apart[number] == least], True
+        return [number for number in alike if apart[number] == least], "options"
 
 
 def _apart(recorded: Any, asked: Any) -> int:

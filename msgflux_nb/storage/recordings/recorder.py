@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import datetime
+import itertools
 import os
 import re
 import secrets
@@ -13,6 +14,8 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any
+
+import msgspec
 
 from ...content.source import size_on_disk
 from ...errors import RecordingError
@@ -97,6 +100,7 @@ class Recorder:
         learnt: what the models in the block learn about their endpoints, by model; so the recording holds the requests
             by which they learnt it.
         token: a unique name, which keeps this recording's answers apart from others in a cache.
+        secrets: the keys and secret values of all models that were asked.
     """
 
     def __init__(self, path: Path, *, add: bool, scrub: list[Scrub], title: str, licence: str) -> None:
@@ -105,6 +109,7 @@ class Recorder:
         self.path, self.scrub = path, scrub
         self.partial: Path | None = None
         self.learnt: dict[Any, Any] = {}
+        self.secrets: dict[Any, Any] = {}
         self.token = f"record-{secrets.token_hex(8)}"
         self._header = RecordingHeader(
             format=FORMAT, id=secrets.token_hex(8), title=title, licence=licence, date=now_text()
@@ -113,8 +118,9 @@ class Recorder:
         self._lock = threading.Lock()
         self._models: list[ModelLine] = []
         self._exchanges: list[RecordedExchange] = []
+        self._turns = itertools.count(1)
         self._file: int | None = None
-        self._was: str | None = None
+        self._was: bytes | None = None
         self._left, self._media = bytearray(), dict[str, bytes]()  # what a full disk has not taken yet
         self._trouble: str | None = None
         self._pid = os.getpid()
@@ -123,7 +129,7 @@ class Recorder:
     def __enter__(self) -> Recorder:
         if self._entered or self.partial is not None:
             raise RecordingError("this recording has begun already; call mf.record again for another one")
-        self._was = _id_at(self.path)
+        self._was = _header_at(self.path)
         self._open()
         now = active()._replace(recorder=self)
         self._entered.append((now, enter(now)))
@@ -156,6 +162,10 @@ class Recorder:
     def __len__(self) -> int:
         return len(self._exchanges)
 
+    def turn(self) -> int:
+        """Return the place of an exchange that begins, in the order of asking."""
+        return next(self._turns)
+
     def keep(self, line: RecordedExchange, model: ModelLine) -> None:
         """Write an exchange; it is in the file when this returns. Safe for threads."""
         with self._lock:
@@ -181,7 +191,7 @@ class Recorder:
         folder = media_folder(source.path)
         if folder.is_dir():
             marks = re.findall(r"<media:([0-9a-f]{64}):", to_line(line).decode())
-            for name in marks:
+            for name in dict.fromkeys(marks):
                 self._keep_media(name, source.media(name))
 
     def _keep_media(self, name: str, data: bytes) -> None:
@@ -262,7 +272,7 @@ class Recorder:
             warnings.warn(f"nothing was asked, so nothing was recorded; {self.path} stays as it was.", stacklevel=3)
             return
         header, models, exchanges = self._header, written.models, written.exchanges
-        here = _id_at(self.path)
+        here = _header_at(self.path)
         if here is not None and (self._add or here != self._was):
             there = Recording(self.path)
             header = there.header
@@ -287,7 +297,7 @@ def write_recording(
         exchanges=len(exchanges),
         cost=sum(known) if known else None,
     )
-    lines: list[Line] = [head, *models, *exchanges]
+    lines: list[Line] = [head, *models, *(msgspec.structs.replace(line, turn=0) for line in exchanges)]
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
         temporary.write_bytes(b"".join(to_line(line) for line in lines))
@@ -300,8 +310,8 @@ def write_recording(
         ) from error
 
 
-def _id_at(path: Path) -> str | None:
-    """Return the id of the recording at a path; None if there is no file."""
+def _header_at(path: Path) -> bytes | None:
+    """Return the first line of the recording at a path, which changes with every exchange; None if there is no file."""
     try:
         size = size_on_disk(path)
         with open(path, "rb") as file:
@@ -316,4 +326,4 @@ def _id_at(path: Path) -> str | None:
         raise RecordingError(f"{path} was not overwritten. Its first line: {error}") from None
     if not isinstance(line, RecordingHeader):
         raise RecordingError(f"{path} is not a recording, and was not overwritten. Use another name.")
-    return line.id
+    return first

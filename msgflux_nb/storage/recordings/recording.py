@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from ...content.source import size_on_disk
 from ...errors import RecordingError
+from ...http.bounds import bounds
 from .lines import Line, ModelLine, RecordedExchange, RecordingHeader, from_line, piece_bytes
-from .media import with_media
+from .media import each_text, with_media
 
 __all__ = ["ENDING", "PARTIAL", "Recording", "media_folder", "path_of", "read_recordings", "settings_of"]
 
 ENDING = ".jsonl"
 PARTIAL = ".partial"
+_SEAL = re.compile(rb',"check":"[0-9a-f]{16}"\}')
 
 
 def media_folder(path: Path) -> Path:
@@ -38,7 +41,7 @@ class Recording:
         path: the file.
         header: its first line.
         models: the models, in the order of their first requests.
-        exchanges: the exchanges, in the order in which they ended.
+        exchanges: the exchanges, in the order in which they were asked.
 
     Raises:
         RecordingError: the file cannot be read, was changed, or was written by a later version.
@@ -59,6 +62,7 @@ class Recording:
                     self.models.append(line)
             else:
                 self.exchanges.append(line)
+        self.exchanges.sort(key=lambda line: line.turn)
         if header is None:
             raise RecordingError(f"{path} is empty: expected a recording, whose first line is its header")
         self.header = header
@@ -76,20 +80,58 @@ class Recording:
             raise RecordingError(f"the recording {self.path} cannot be read: {error.strerror}") from error
         lines = data.split(b"\n")
         torn = lines.pop()
-        if torn and not self.path.name.endswith(PARTIAL):
-            lines.append(torn + b"<end missing>")
+        if not self.path.name.endswith(PARTIAL):
+            lines += [torn + b"<end missing>"] if torn else []
+        elif _SEAL.search(torn):  # only its line end is missing, or was changed
+            lines.append(torn)
         for number, line in enumerate(lines, 1):
             try:
                 yield number, from_line(line)
             except RecordingError as error:
                 raise RecordingError(f"{self.path}, line {number}: {error}") from None
 
+    def model(self, exchange: RecordedExchange) -> ModelLine:
+        """Return how the model of an exchange was built."""
+        found = (line for line in self.models if line.name == exchange.asked)
+        return next(found, ModelLine(name=exchange.asked))
+
     def chunks(self, exchange: RecordedExchange) -> list[tuple[int, bytes]]:
-        """Return the pieces of an answer, each with the millisecond at which it came."""
+        """Return the pieces of an answer, each with the millisecond at which it came.
+
+        Raises:
+            RecordingError: a medium is missing, was changed, or all together are too large.
+        """
+        load = self._loading()
         return [
-            (ms, piece_bytes(with_media(piece, self.media) if isinstance(piece, str) else piece))
+            (ms, piece_bytes(with_media(piece, load) if isinstance(piece, str) else piece))
             for ms, piece in exchange.chunks
         ]
+
+    def body(self, exchange: RecordedExchange) -> Any:
+        """Return a request with its media.
+
+        Raises:
+            RecordingError: as :meth:`chunks`.
+        """
+        load = self._loading()
+        return each_text(exchange.body, lambda text: with_media(text, load))
+
+    def _loading(self) -> Callable[[str], bytes]:
+        """Return a function that loads media by their hashes, up to the limit of a streamed answer."""
+        most = left = bounds().stream
+
+        def load(name: str) -> bytes:
+            nonlocal left
+            place = media_folder(self.path) / name
+            left -= place.stat().st_size * 4 // 3 if place.is_file() else 0
+            if left < 0:
+                raise RecordingError(
+                    f"{self.path}: the media of one request or answer are larger than {most / 1024**2:,.0f} MB. Raise "
+                    "the limit with the environment variable MSGFLUX_MAX_STREAM_MB."
+                )
+            return self.media(name)
+
+        return load
 
     def media(self, name: str) -> bytes:
         """Return the media with a hash.
@@ -130,12 +172,17 @@ def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:
     place = Path(path).expanduser()
     if not place.is_dir():
         if not place.exists():
-            raise RecordingError(f"there is no recording {place} (looked from {Path.cwd()}). Make one with mf.record.")
+            raise RecordingError(f"there is no recording {place} (looked from {Path.cwd()}). {_instead(place)}")
         return [Recording(place)]
     found = [Recording(one) for one in sorted(place.rglob(f"*{ENDING}"))]
     if not found:
         raise RecordingError(f"the folder {place} holds no recording: expected files that end in {ENDING}")
     return found
+
+
+def _instead(place: Path) -> str:
+    partial = place.with_name(f"{place.name}{PARTIAL}")
+    return f"But there is {partial}, which can be used." if partial.exists() else "Make one with mf.record."
 
 
 def settings_of(recordings: list[Recording]) -> dict[str, dict[str, Any]]:
