@@ -17,11 +17,11 @@ from ..generation.decode import Decoded, decode_answer
 from ..protocol.events import Usage
 from ..protocol.misfit import (
     failed_generation,
-    lacks_path,
+    other_wire,
     problem_of,
     refused_prefill,
+    refuses_history,
     refuses_method,
-    refuses_signatures,
 )
 from ..protocol.profile import Profile, Wire
 from ..protocol.refusal import remedy_on
@@ -44,7 +44,10 @@ _MARK = "Reference 7391-QX:"
 _ECHO_CHARACTERS = 2_000  # the longest part of a misfit answer that is sent back
 _MOST_PAUSES = 8
 _PAUSED = f"the provider paused its answer more than {_MOST_PAUSES} times; it was not asked to go on any more"
-_OTHER_WIRE = "this server has chat completions only, so they were used in place of the provider's own wire"
+_OTHER_WIRE: dict[Wire | None, str] = {
+    "chat": "this server has chat completions only, so they were used in place of the provider's own wire",
+    "responses": "the server asks for the Responses wire, so it was used in place of chat completions",
+}
 
 
 class Call:
@@ -179,9 +182,8 @@ class Call:
 
     def _other_wire(self) -> Wire | None:
         """Return the wire that the endpoint answers on, if it lacks the provider's own."""
-        answered, wanted = self.exchange.wire, self.profile.wire
-        asked_for = self.request.wire == wanted or self._changes.get("wire") is not None
-        return answered if answered != wanted and asked_for else None
+        answered = self.exchange.wire
+        return answered if answered != self.request.wire or self._changes.get("wire") is not None else None
 
     def _give_up(self, error: MsgfluxError) -> NoReturn:
         offer = refused_prefill(error) if self.request.prefill and not self.request.emulated else None
@@ -193,14 +195,15 @@ class Call:
 
     def _other_way(self, error: MsgfluxError) -> dict[str, Any] | None:
         """Return what to change after a server refused a request; None if no change would help."""
-        if refuses_signatures(error) and not self._changes.get("plain_history"):
+        if refuses_history(error) and not self._changes.get("plain_history"):
             return {"plain_history": True}
         request = self.request
+        wire = other_wire(error, request.wire, self.profile)
+        if wire is not None and "wire" not in request.fixed and not self._changes.get("wire"):
+            return {"wire": wire}
         remedies = self._with_remedy(error, request)
         if remedies is not None:
             return {"remedies": remedies}
-        if request.wire == self.profile.wire != "chat" and lacks_path(error) and not self._changes.get("wire"):
-            return {"wire": "chat"}
         if not request.later_methods or not refuses_method(error, request.schema_method):
             return None
         return {"refused": self._changes["refused"] | {request.way}}
@@ -325,7 +328,8 @@ class Call:
     def warnings(self) -> tuple[str, ...]:
         """Sentences about everything that was changed, repaired, cut or left out; each once."""
         found = () if self.decoded is None else self.decoded.warnings
-        other = (_OTHER_WIRE,) if self._quirks.known.wire is not None else ()
+        learnt = self._quirks.known.wire
+        other = (_OTHER_WIRE[learnt],) if learnt in _OTHER_WIRE and learnt == self.current.wire else ()
         paused = (_PAUSED,) if self.exchange.is_paused else ()
         told = (*self.flaws, *found, *other, *paused)
         return tuple(dict.fromkeys(told)) if told else ()

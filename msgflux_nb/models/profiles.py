@@ -139,16 +139,28 @@ _OPENAI = Profile(
     modalities=frozenset({"text", "image", "audio", "file"}),
     schema_methods=("json_schema", "tool", "json_object"),
     tool_ids="forty_letters",
+    # On chat completions, reasoning models refuse tools with an effort; Responses accepts their reasoning back. A name
+    # that is not known may be a reasoning model's: a deployment, a fine-tuned one, a new one.
+    reasoning_wire="responses",
+    encrypted_reasoning=True,
     models={  # structured outputs came with gpt-4o-2024-08-06, JSON mode with gpt-4-turbo
         "gpt-4-*": {"schema_methods": ["tool", "json_object", "prompt"]},
         "gpt-4": {"schema_methods": ["tool", "prompt"], "modalities": ["text"]},
         "gpt-4o-2024-05-13": {"schema_methods": ["tool", "json_object"]},
         "gpt-3.5-*": {"schema_methods": ["tool", "json_object", "prompt"], "modalities": ["text"]},
-        "*audio*": {"schema_methods": ["tool", "prompt"], "modalities": ["text", "audio"]},
+        "*audio*": {
+            "schema_methods": ["tool", "prompt"],
+            "modalities": ["text", "audio"],
+            "encrypted_reasoning": False,
+        },
         "o3-mini*": {"modalities": ["text"]},
-        # On chat completions, reasoning models refuse tools with an effort; Responses accepts their reasoning back.
+        "gpt-oss*": {"reasoning_wire": None},  # on a server of another kind
         **{
-            name: {"wire": "responses", "encrypted_reasoning": True}
+            name: {"encrypted_reasoning": False}
+            for name in ("gpt-[34]*", "chatgpt-*", "gpt-5-chat*", "o1-mini*", "o1-preview*")
+        },
+        **{
+            name: {"wire": "responses"}
             for name in (
                 *("gpt-5", "gpt-5-[!c]*", "gpt-5.*", "gpt-[6-9]*", "*codex*"),
                 *("o1", "o1-2*", "o1-pro*", "o[3-9]", "o[3-9]-*"),

@@ -22,7 +22,7 @@ class Known(NamedTuple):
     Attributes:
         refused: ways of asking for a structure that the server refuses.
         remedies: parts of requests that the server refuses, with what is sent instead.
-        wire: the wire that works, if the endpoint lacks the provider's own.
+        wire: the wire that works, if the endpoint lacks the provider's own or asks for another.
     """
 
     refused: frozenset[Way] = frozenset()
@@ -66,7 +66,7 @@ class ServerQuirks:
             return
         self.known = Known(self.known.refused | ways, (*self.known.remedies, *new), self.known.wire or wire)
         if found:
-            _log.info("%s: %s is used from now on, since the server has no other wire.", self._model, wire)
+            _log.info("%s: the wire %s is used from now on, as the server asks.", self._model, wire)
         for remedy in new:
             _log.info("%s: %s from now on, as the server asks.", self._model, remedy)
         for way in sorted(ways):

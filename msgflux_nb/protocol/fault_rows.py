@@ -301,9 +301,11 @@ ROWS = (
     ),
     FaultRow(
         # OpenAI.
-        "an earlier answer that is not there",
+        "an earlier answer, or an item of one, that is not there",
         Fault.SETTINGS,
         _codes("previous_response_not_found", "conversation_not_found"),
+        _prose(r"\bwith id .{0,80} not found"),
+        frozenset((None, 400, 404)),
         bad_request=UnknownNameError,
     ),
     FaultRow(

@@ -11,17 +11,19 @@ from ..errors import (
     FilteredError,
     IncompleteOutputError,
     MsgfluxError,
+    NotAnApiError,
+    NotFoundError,
     PrefillError,
     ProviderError,
     RefusedError,
     TruncatedError,
     ValidationFailedError,
 )
-from .profile import SchemaMethod
+from .profile import Profile, SchemaMethod, Wire
 from .snapshot import Snapshot
 from .tool_call import json_text
 
-__all__ = ["failed_generation", "lacks_path", "problem_of", "refused_prefill", "refuses_method", "refuses_signatures"]
+__all__ = ["failed_generation", "other_wire", "problem_of", "refused_prefill", "refuses_history", "refuses_method"]
 
 # How servers refuse a way of asking for a structure. Errors about calls in the history, parallel calls, or the schema
 # of a user's function do not count.
@@ -38,7 +40,28 @@ _ABOUT: dict[SchemaMethod, re.Pattern[str]] = {
 }
 # Claude from 4.6 on; llama.cpp while it thinks; Mistral without its ``prefix``.
 _ABOUT_PREFILL = re.compile(r"prefill|must end with a user message|last role", re.I)
-_ABOUT_SIGNATURES = re.compile(r"thought.?signature", re.I)
+# Of another provider, model, account or key, or damaged: Gemini; Anthropic; OpenAI, which keeps nothing by our wish.
+_ABOUT_HISTORY = re.compile(
+    r"thought.?signature|invalid `?signature`? in `?thinking|redacted_thinking`? blocks? .{0,60}cannot be modified"
+    r"|encrypted content .{0,200}could not be|item with id .{0,80} not found|without its required .{0,40}item",
+    re.I | re.S,
+)
+_ABOUT_PATH = re.compile(
+    r"(?:unknown|unexpected|unsupported|unrecognized|no such) (?:api |request )?(?:path|endpoint|route)\b"
+    r"|(?:endpoint|route)\b.{0,60}(?:not found|not exist|not supported|is unknown|is not available)"
+    r"|not (?:accessible|available|supported) (?:via|on|at|by|in) .{0,20}/(?:v1/)?(?:responses|messages)"
+    r"|only supported in /?v1/chat/completions|responses operation does not work|unsupported_api_for_model",
+    re.I | re.S,
+)
+# What a 404 names if the path is there: a model, or a thing that the request names.
+_ABOUT_THING = re.compile(
+    r"model|deployment|with id\b|no such (?:file|container|skill)"
+    r"|\b(?:file|container|conversation|vector.?store|item|prompt|skill)s?\b.{0,80}(?:not found|not exist)",
+    re.I | re.S,
+)
+_RESPONSES_ONLY = re.compile(
+    r"only supported in /?v1/responses|use (?:the )?/?v1/responses|chatCompletion operation does not work", re.I
+)
 
 
 def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
@@ -49,20 +72,34 @@ def refuses_method(error: MsgfluxError, method: SchemaMethod | None) -> bool:
     return about.search(str(error)) is not None
 
 
-def refuses_signatures(error: MsgfluxError) -> bool:
-    """Whether Gemini refuses a reasoning signature in the history: of another provider or model, or damaged."""
-    return isinstance(error, BadRequestError) and _ABOUT_SIGNATURES.search(str(error)) is not None
+def refuses_history(error: MsgfluxError) -> bool:
+    """Whether a provider refuses its own fields in earlier turns, such as a signature or an item's id."""
+    return isinstance(error, BadRequestError | NotFoundError) and _ABOUT_HISTORY.search(str(error)) is not None
 
 
-def lacks_path(error: MsgfluxError) -> bool:
-    """Whether a server says that the path does not exist, like a gateway that has only chat completions.
+def other_wire(error: MsgfluxError, wire: Wire, profile: Profile) -> Wire | None:
+    """Return the wire to use instead, if the server says that it does not have the request's; else None.
 
-    A missing model does not count; its message names the model.
+    Args:
+        error: the server's answer.
+        wire: the wire of the request.
+        profile: the provider.
     """
-    if getattr(error, "status", None) not in (404, 405, 501):
+    if wire == "chat":
+        refused = isinstance(error, BadRequestError | NotFoundError)
+        return profile.reasoning_wire if refused and _RESPONSES_ONLY.search(str(error)) else None
+    return "chat" if wire in (profile.wire, profile.reasoning_wire) and _lacks_path(error) else None
+
+
+def _lacks_path(error: MsgfluxError) -> bool:
+    """Whether a server says that the path does not exist, like a gateway that has only chat completions."""
+    if not isinstance(error, ProviderError | NotAnApiError):
         return False
-    code = str(getattr(error, "code", None) or "")
-    return "model" not in f"{code} {json_text(getattr(error, 'body', None) or '')}".lower()
+    status, code, body = error.status, getattr(error, "code", None), getattr(error, "body", None)
+    said = f"{code or ''} {json_text(body or '')}"
+    if status in (None, 200, 400, 403, 404, 405, 410, 422, 501) and _ABOUT_PATH.search(said):
+        return True
+    return status in (404, 405, 501) and _ABOUT_THING.search(said) is None
 
 
 def refused_prefill(error: MsgfluxError) -> PrefillError | None:

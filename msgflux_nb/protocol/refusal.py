@@ -17,7 +17,7 @@ import msgspec
 from ..errors import BadRequestError, Fault, MsgfluxError
 from .evidence import evidence_of
 from .profile import Wire
-from .remedy import Remedy, tool_fields, without_strict
+from .remedy import Remedy, is_asked, tool_fields, without_strict
 
 __all__ = ["remedy_of", "remedy_on"]
 
@@ -78,6 +78,9 @@ _NO_BUDGET = re.compile(r"thinking\.type\.enabled\W{0,3} is not supported", re.I
 _NO_ADAPTIVE = re.compile(r"adaptive.{0,30}(?:is not supported|not support)|not support.{0,20}adaptive", re.I)
 _NOT_BOTH = re.compile(r"temperature\W.{0,20}top_p\W.{0,20}cannot both", re.I)
 _NOT_WITH_THINKING = re.compile(r"\b(temperature|top_p|top_k)\b.{0,100}\b(?:when|if|while) thinking", re.I | re.S)
+_NOT_FORCED = re.compile(
+    r"thinking\b.{0,100}(?:forces tool|tool_?choice|forced tool)|tool_?choice.{0,100}\bthinking", re.I | re.S
+)
 _LEVEL = re.compile(r"effort level|supported levels|unsupported value|supported values|invalid value", re.I)
 
 
@@ -271,6 +274,8 @@ def _of_messages(body: dict[str, Any], refusal: _Refusal) -> Remedy | None:
     found = _NOT_WITH_THINKING.search(refusal.prose)
     if found is not None and found[1] in body and kind in ("enabled", "adaptive"):
         return Remedy(found[1], "leave out with", "thinking")
+    if kind in ("enabled", "adaptive") and is_asked(body.get("tool_choice")) and _NOT_FORCED.search(refusal.prose):
+        return Remedy("thinking", "leave out with", "tool_choice")
     return _of_nested(refusal, body, "messages")
 
 

@@ -13,7 +13,7 @@ import msgspec
 
 from .profile import Profile, Wire
 
-__all__ = ["Remedy", "on_wire", "profile_with", "remedied", "tool_fields", "without_strict"]
+__all__ = ["Remedy", "is_asked", "on_wire", "profile_with", "remedied", "tool_fields", "without_strict"]
 
 _OURS = {"responses": ("store", "stream_options")}
 """Fields that this package adds."""
@@ -176,8 +176,9 @@ def on_wire(
         elif remedy.does == "lower" and value > int(to):
             body = _with_thinking_below({**body, name: int(to)}, int(to))
             warnings.append(f"{name}={value} was sent as {to}, the most that {model} takes.")
-        elif remedy.does == "leave out with" and _is_asked(body.get(to)):
-            body = _without(body, name)
+        elif remedy.does == "leave out with" and is_asked(body.get(to)):
+            # A model that always thinks has to be told not to.
+            body = {**body, name: {"type": "disabled"}} if name == "thinking" else _without(body, name)
             warnings.append(f"{name}={value!r} was left out: {model} does not take it with {to}.")
     return body, tuple(warnings)
 
@@ -194,5 +195,6 @@ def _without(body: dict[str, Any], name: str) -> dict[str, Any]:
     return {key: value for key, value in body.items() if key != name}
 
 
-def _is_asked(value: Any) -> bool:
-    return value is not None and not (isinstance(value, dict) and value.get("type") == "disabled")
+def is_asked(value: Any) -> bool:
+    """Return whether thinking is asked for, a call is forced, or any other field is set."""
+    return value is not None and not (isinstance(value, dict) and value.get("type") in ("disabled", "auto", "none"))

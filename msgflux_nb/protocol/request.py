@@ -77,7 +77,7 @@ class ChatRequest(msgspec.Struct, frozen=True, kw_only=True):
         wire: the format of request and answer.
         later_methods: other ways to ask for the structure if the server refuses this one.
         warnings: sentences about what was changed or left out.
-        fixed: fields of the body that the caller wrote.
+        fixed: fields of the body that the caller wrote; ``wire`` if the caller insists on the wire.
     """
 
     body: bytes
@@ -177,7 +177,7 @@ def build_request(
         call_as_structure: whether a forced call is asked for as a structure, because the model did not make it.
         plain_history: whether this provider's own fields are left out of earlier turns.
         remedies: changes for what this server refused in earlier requests.
-        wire: the wire to use at this endpoint, if the provider's default does not exist there.
+        wire: the wire to use at this endpoint, if the provider's default does not exist there or is refused.
         only_wire: the wire that the caller insists on.
         cache_prompt: whether the provider caches the part that stays the same from request to request (Messages).
 
@@ -218,15 +218,19 @@ def build_request(
     body |= _tools(tools, choice, profile) if asks_for_call is None else asks_for_call
     body = _with_schema(body, request, profile)
     body = _with_start(body, request, profile, reasoning=options.get("reasoning_effort") not in (None, "none"))
-    if stream:
-        body |= {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
+    body |= _streamed(profile) if stream else {}
     body, warnings = remedied(body, remedies, model)
     own, begun = extra_body or {}, "" if request.emulated else prefill
     warnings = split + warnings + left_out(asked, body, profile, prefill=begun, extra_body=own, plain=plain_history)
-    chosen = chosen_wire(profile, only_wire or wire, body)
+    chosen = chosen_wire(profile, only_wire, wire, body)
     body, more = wire_body(body, chosen, profile, given=asked, cache_prompt=cache_prompt, remedies=remedies)
-    written = {"wire": chosen, "warnings": warnings + more, "fixed": frozenset(own)}
+    fixed = own if only_wire is None else (*own, "wire")
+    written = {"wire": chosen, "warnings": warnings + more, "fixed": frozenset(fixed)}
     return msgspec.structs.replace(request, body=_encoded(with_extra(body, own, chosen)), **written)
+
+
+def _streamed(profile: Profile) -> dict[str, Any]:
+    return {"stream": True, **({"stream_options": {"include_usage": True}} if profile.stream_usage else {})}
 
 
 def _asked(messages: Any, system_prompt: str | None, profile: Profile, others: dict[str, Any]) -> list[dict[str, Any]]:

@@ -47,19 +47,21 @@ WIRES: dict[Wire, WireForm] = {
 }
 
 
-def chosen_wire(profile: Profile, wanted: Wire | None, chat: dict[str, Any]) -> Wire:
+def chosen_wire(profile: Profile, only: Wire | None, learnt: Wire | None, chat: dict[str, Any]) -> Wire:
     """Return the wire for a request: the wanted one, else the provider's; chat if only chat supports the request.
 
     Args:
         profile: the provider.
-        wanted: the caller's choice, or the one learnt for this endpoint; else None.
+        only: the caller's choice, or None.
+        learnt: the one that this endpoint was found to have, or None.
         chat: the body of a chat completion.
     """
-    if wanted is not None:
-        return wanted
-    if profile.wire == "responses" and (CHAT_ONLY & chat.keys() or _has_sound(chat["messages"])):
-        return "chat"
-    return profile.wire
+    if only is not None:
+        return only
+    wire = learnt or profile.wire
+    if learnt is None and wire == "chat" and chat.get("tools") and chat.get("reasoning_effort") not in (None, "none"):
+        wire = profile.reasoning_wire or wire
+    return "chat" if wire == "responses" and (CHAT_ONLY & chat.keys() or _has_sound(chat["messages"])) else wire
 
 
 def wire_body(

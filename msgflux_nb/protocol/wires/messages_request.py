@@ -57,7 +57,7 @@ def messages_body(
     body |= {"messages": [_shortened(message) for message in messages]} | _tools(chat)
     stop = chat.get("stop")
     body |= {"stop_sequences": [stop] if isinstance(stop, str) else list(stop)} if stop else {}
-    body = _with_format(_with_thinking(body, chat, profile, warnings), chat)
+    body = _with_format(_with_thinking(body, chat, profile, warnings, messages), chat)
     return (_marked(body) if cache_prompt else body), tuple(warnings)
 
 
@@ -70,7 +70,13 @@ def _with_format(body: dict[str, Any], chat: dict[str, Any]) -> dict[str, Any]:
     return {**body, "output_config": {**body.get("output_config", {}), **asked}}
 
 
-def _with_thinking(body: dict[str, Any], chat: dict[str, Any], profile: Profile, warnings: list[str]) -> dict[str, Any]:
+def _with_thinking(
+    body: dict[str, Any],
+    chat: dict[str, Any],
+    profile: Profile,
+    warnings: list[str],
+    messages: list[dict[str, Any]],
+) -> dict[str, Any]:
     """Ask for thinking: by a word if the model decides how much, else by a number of tokens."""
     effort = chat.get("reasoning_effort")
     if effort is None:
@@ -86,9 +92,21 @@ def _with_thinking(body: dict[str, Any], chat: dict[str, Any], profile: Profile,
     budget = _BUDGETS.get(str(effort))
     if budget is None:
         raise BadRequestError(f"reasoning_effort: expected one of none, {', '.join(_BUDGETS)}; got {effort!r}.")
+    if _has_thoughtless_calls(messages):
+        warnings.append("left out, since the turn with calls that goes on came without thinking: reasoning_effort")
+        return body
     # max_tokens includes thinking, so the thinking budget is added to the caller's limit.
     limited = {**body, "max_tokens": body["max_tokens"] + budget}
     return {**limited, "thinking": {"type": "enabled", "budget_tokens": budget}}
+
+
+def _has_thoughtless_calls(messages: list[dict[str, Any]]) -> bool:
+    """Whether the calls that the last results answer were made without thinking, which has to come before them."""
+    at, kinds = len(messages) - 1, set[Any]()
+    while at > 0 and messages[at]["content"][0].get("type") == "tool_result":
+        kinds |= {block.get("type") for block in messages[at - 1]["content"]}
+        at -= 2
+    return bool(kinds) and not kinds & {"thinking", "redacted_thinking"}
 
 
 def _marked(body: dict[str, Any]) -> dict[str, Any]:
