@@ -60,6 +60,12 @@ def board(page: Page) -> Iterator[Callable[..., Board]]:
 
 
 Open = Callable[..., Board]
+INSIDE = """(text) => {
+  const [own, drawing] = [text, text.closest("svg")].map((one) => one.getBoundingClientRect());
+  return own.left >= drawing.left && own.right <= drawing.right;
+}"""
+# What JupyterLab says about code in an output.
+LAB = "<style>.jp-ThemedContainer .jp-RenderedHTMLCommon :not(pre) > code { background: red; padding: 1px 5px }</style>"
 
 
 def test_a_vote_grows_answer_by_answer_and_says_why_it_stopped(board: Open) -> None:
@@ -311,12 +317,16 @@ def test_the_twin_replays_without_a_kernel(page: Page) -> None:
     for run in (samples.vote, samples.react, samples.tree):
         with closing(PlanView(run())) as view:
             html = view._twin()["text/html"]
-        page.set_content(f"<html><body>{html}</body></html>")
+        page.set_content(
+            f"<html>{LAB}<body class=jp-ThemedContainer><div class=jp-RenderedHTMLCommon>{html}</body></html>"
+        )
         replay = page.locator(".msgflux-plan")
         expect(replay).to_be_visible()
         expect(page.locator(".msgflux-static")).to_be_hidden()
         expect(replay.get_by_role("button", name="Stop")).to_have_count(0)
         slider = replay.get_by_role("slider", name="replay")
+        for code in replay.locator("code").all():
+            expect(code).to_have_css("background-color", "rgba(0, 0, 0, 0)")
         slider.press("Home")
         expect(replay.locator(".mf-blocks button, .mf-step, .mf-node[data-id='0']")).to_have_count(0)
         replay.get_by_role("button", name="play").click()
@@ -332,3 +342,5 @@ def test_nothing_is_cut_at_any_width(board: Open, page: Page, width: int) -> Non
         for part in (".mf-top", ".mf-budget", ".mf-bottom"):
             box = view.page.locator(part)
             assert box.evaluate("(e) => e.scrollWidth <= e.clientWidth + 1")
+        for label in view.page.locator(".mf-curve .mf-told").all():
+            assert label.evaluate(INSIDE)

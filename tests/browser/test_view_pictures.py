@@ -7,13 +7,16 @@ They are set in DejaVu, which comes with the browser that the set-up installs, s
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
+import msgspec
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
 from playwright.sync_api import Page
@@ -22,10 +25,13 @@ import msgflux_nb as mf
 from msgflux_nb.display.answer import answer_bundle
 from msgflux_nb.widgets.conversation.message_builder import MessageBuilder
 from msgflux_nb.widgets.extraction.extraction_view import ExtractionView
+from msgflux_nb.widgets.plan.plan_view import PlanView
 from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
 from tests.display import test_answer as answered
+from tests.tables.scripted_model import Scripted
 
+from . import plan_samples as plans
 from . import test_extraction_view_esm as extraction
 from . import test_playground_hands_esm as playground
 from . import test_prefill_editor_esm as prefill
@@ -125,9 +131,80 @@ def answers(page: Page) -> None:
     page.set_content(f'<!doctype html><body><div class="msgflux-live" style="{OUTPUT}">{drawn}</div></body>')
 
 
+def vote(page: Page) -> None:
+    """A vote that stopped early; it took as long as it always does."""
+    clock = itertools.count(0, 100)
+    WidgetPage(page, PlanView, {"plan": {}}).deliver(*timed(plans.told(plans.vote), clock))
+
+
+def timed(told: Any, clock: Iterator[int]) -> Any:
+    """What a plan tells, with the same times in each run."""
+    if isinstance(told, list):
+        return [timed(one, clock) for one in told]
+    if not isinstance(told, dict):
+        return told
+    found = {name: timed(one, clock) for name, one in told.items()}
+    return (
+        found
+        | {name: time for name, time in {"s": 0.1, "seconds": 1.7}.items() if name in told}
+        | ({"ms": next(clock)} if "ms" in told else {})
+    )
+
+
+class Mail(msgspec.Struct):
+    topic: Literal["billing", "account", "technical"]
+    urgency: Literal["low", "high"]
+    about: str
+    day: str = "–"
+
+
+MAILS = {
+    "I was charged twice, and I leave on Monday.": Mail("billing", "high", "a charge"),
+    "Somebody else logs in as me.": Mail("account", "high", "a login"),
+    "The map does not open.": Mail("technical", "low", "the map"),
+    "Delete what you know of me.": Mail("account", "low", "data"),
+}
+
+
+def cells(page: Page) -> None:
+    """A scored grid of two prompts and two models, with one open and rated answer."""
+
+    def model(name: str, *wrong: tuple[bool, str]) -> Scripted:
+        def answer(text: str) -> Mail:
+            said, mail = next(one for one in MAILS.items() if one[0] in text)
+            other = "low" if mail.urgency == "high" else "high"
+            mistaken = ("anger" in text, said) in wrong
+            return msgspec.structs.replace(mail, urgency=other) if mistaken else mail
+
+        found = Scripted(answer)
+        found.name = f"scripted/{name}"
+        return found
+
+    prompts = {"plain": "Topic? {text}", "with rules": "High is a date, or anger. Topic? {text}"}
+    charge, login, app, _ = MAILS
+    models = [model("small", (False, charge), (False, app), (True, login)), model("large", (False, charge))]
+    truth = pd.DataFrame([{"topic": mail.topic, "urgency": mail.urgency} for mail in MAILS.values()])
+    result = mf.grid(prompts, list(MAILS), models=models, schema=Mail, score=truth, store=False, progress=False)
+    view = mf.GridView(result)
+    view._place = (0, 3)
+    told = {**view._open(), "rating": "good", "figures": [["10", "in"], ["5", "out"], ["free", ""], ["0.41", "s"]]}
+    heads = [{**head, "seconds": 0.4} for head in view.board["heads"]]
+    WidgetPage(page, mf.GridView, {"board": {**view.board, "heads": heads}, "opened": told})
+
+
+def reviewed(page: Page) -> None:
+    """A mail and its fields, one of them less sure than the others, one not in the text."""
+    text = "Dear sirs,\n\nmy invoice of 12 March has a charge twice. I leave for Lima on Monday: please be quick."
+    model = Scripted(lambda _: Mail("billing", "high", "a refund", "Monday"))
+    result = mf.extract([text], Mail, model=model, store=False, progress=False)
+    sure = pd.DataFrame([[0.97, 0.52, 0.81, 0.99]], columns=Mail.__struct_fields__, index=result.index)
+    view = mf.ReviewView(result, confidence=sure)
+    WidgetPage(page, mf.ReviewView, {"row": view.row, "status": view.status})
+
+
 OUTPUT = "color: var(--jp-ui-font-color0); font: 13px/1.5 var(--jp-content-font-family); width: 860px"
 VIEWS: dict[str, Callable[[Page], Any]] = {"extraction": sample, "calls": waiting, "picker": fields, "prefill": start}
-VIEWS |= {"messages": messages, "answers": answers}
+VIEWS |= {"messages": messages, "answers": answers, "vote": vote, "grid": cells, "review": reviewed}
 VIEWS |= {f"playground-{name}": made for name, made in playground.STATES.items()}
 
 

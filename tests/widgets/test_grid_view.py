@@ -244,6 +244,8 @@ def test_cells_fill_in_while_it_runs_and_it_is_stopped_and_goes_on(monkeypatch: 
     assert (view.state, view.board["action_label"]) == ("stopped", "Go on with 9")
     assert isinstance(view.result, pd.DataFrame)
     assert int(view.result.notna().to_numpy().sum()) == 7
+    unanswered = [cell["parts"] for row in view.board["rows"] for cell in row["cells"] if cell["mark"] == "open"]
+    assert unanswered.count([["interrupted", False]]) == 2
     model.go.set()
     hear(view, "go")
     assert view.wait(30)

@@ -92,7 +92,7 @@ def test_a_way_that_the_server_has_refused_is_not_shown_any_more() -> None:
 def test_what_is_not_enforced_is_listed_by_its_place() -> None:
     found = sending(named("openai/gpt-4.1"), Person)
     assert found.unenforced == {"$.name": "at most 40 characters"}
-    assert found.notes[0].startswith("The server does not enforce everything: what is marked “checked after”")
+    assert found.notes[0].startswith("What is marked “checked after” the server does not enforce")
     assert "$.name: at most 40 characters" in dict(found.parts)["said in descriptions only, and checked after decoding"]
 
 

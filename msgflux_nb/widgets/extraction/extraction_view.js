@@ -39,6 +39,7 @@ const RUN_STATES = {
 const SPOKEN_MS = 5_000; // between two sentences for screen readers
 const PATIENCE_MS = 600; // if Stop has no effect for this long, the kernel is interrupted, or a note is shown
 const DOUBLE_CLICK_MS = 500; // a second click within this time is not a click on the button's next label
+const NARROW_LEAVES = ["and take", "tokens"]; // of the forecast, in its title, where there is little room
 const DEAF = "This kernel hears buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The rows so far are kept.";
 
 export default guarded(() => {
@@ -221,7 +222,8 @@ function actButton(model, el, deaf, signal) {
     const said = JSON.stringify(found);
     if (facts.dataset.said === said) return;
     facts.dataset.said = said;
-    facts.replaceChildren(...found.map(([name, value]) => element("div", {}, element("dt", {}, name), element("dd", {}, value))));
+    facts.title = found.map(([name, value]) => `${name}: ${value}`).join("\n");
+    facts.replaceChildren(...found.map(([name, value]) => element("div", { class: NARROW_LEAVES.includes(name) ? "mf-mid" : null }, element("dt", {}, name), element("dd", {}, value))));
   }
 
   el.addEventListener("keydown", (event) => {

@@ -35,7 +35,7 @@ export function columnHead(name, head) {
     /** @type {typeof before} */
     const next = new Map();
     const nodes = told.map(([key, count, title]) => {
-      const bar = bars.get(key) ?? element("i", {}, element("span"));
+      const bar = bars.get(key) ?? element("i");
       bars.set(key, bar);
       next.set(key, count);
       bar.title = `${title}: ${counted(count)} row${count === 1 ? "" : "s"}`;
@@ -92,24 +92,12 @@ export function columnHead(name, head) {
     drawBars(all, (bar, count) => {
       bar.style.flexGrow = String(step((100 * count) / whole));
     });
-    for (const [key, bar] of bars) setText(/** @type {Node} */ (bar.firstChild), key.startsWith("\u0000") ? "" : key);
     const names = shares.slice(0, 2).map(([text]) => text);
     const more = distinct - names.length;
     setText(first, all_differ ? `${counted(distinct)}${uncounted ? "+" : ""}, each another` : [...names, ...(more > 0 ? [`${counted(more)}${uncounted ? "+" : ""} more`] : [])].join(", "));
   }
 
-  /**
-   * Measure whether each name fits into its bar. All columns are measured before any is changed, so that the page is laid
-   * out only once.
-   * @returns {() => void} applies the changes
-   */
-  function measure() {
-    const nodes = head.kind === "shares" ? [...bars.values()].map((bar) => /** @type {HTMLElement} */ (bar.firstChild)) : [];
-    const room = nodes.map((text) => text.offsetWidth + 8 <= (text.parentElement?.clientWidth ?? 0));
-    return () => nodes.forEach((text, place) => text.classList.toggle("mf-cramped", !room[place]));
-  }
-
-  return { node, draw, measure };
+  return { node, draw };
 }
 
 /**

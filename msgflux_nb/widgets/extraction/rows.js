@@ -115,10 +115,9 @@ export function rowTable(ask) {
     node.classList.toggle("mf-opened", open !== null && detail !== null);
   }
 
-  /** Follow the end, and look which names have room: the page is laid out here, so this comes last in a drawing. */
+  /** Follow the end: the page is laid out here, so this comes last in a drawing. */
   function settle() {
     if (atEnd && open === null) node.scrollTop = node.scrollHeight;
-    for (const change of heads.map((one) => one.measure())) change();
   }
 
   /**

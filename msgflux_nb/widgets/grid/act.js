@@ -18,7 +18,8 @@ const STOP_DEAF = "This kernel hears buttons only between two cells: use the not
  */
 export function gridAct(model, board, say, signal) {
   const label = element("span");
-  const node = element("button", { type: "button", class: "mf-btn mf-act", onclick: press }, icon("run"), label);
+  const key = element("kbd", { "aria-hidden": "true" }, "esc");
+  const node = element("button", { type: "button", class: "mf-btn mf-act", onclick: press }, icon("run"), label, key);
   /** @type {number | undefined} */
   let waiting;
   let drawn = "";
@@ -39,6 +40,7 @@ export function gridAct(model, board, say, signal) {
 
   return {
     node,
+    press,
     /** @param {ToldBoard} told */
     draw(told) {
       node.hidden = !told.action && told.state !== "stopping";
@@ -50,6 +52,7 @@ export function gridAct(model, board, say, signal) {
       node.firstElementChild?.replaceWith(icon(stops ? "stop" : "run"));
       node.classList.toggle("mf-primary", !stops);
       node.classList.toggle("mf-line", stops);
+      key.hidden = !stops;
     },
   };
 }

@@ -189,7 +189,8 @@ class Board:
         if self._ledger.values[position] is None:
             error = self._ledger.errors.get(position, "")
             state = "" if mark == "asking" or self._ledger.is_open(position) else self._ledger.state(position)
-            return {**told, "parts": [[_cut(error, _SHORT) or state, False]]}
+            said = state if state in UNANSWERED else _cut(error, _SHORT) or state
+            return {**told, "parts": [[said, False]]}
         return {
             **told,
             "parts": [[_cut(text, _SHORT) or "–", wrong] for _, text, wrong in self._parts(position)[:_PARTS]],

@@ -82,7 +82,7 @@ function gridBoard(model, el, signal) {
   }
   const wrap = element("div", { class: "mf-wrap mf-scroll" }, matrix.node, further);
   el.append(
-    element("header", { class: "mf-top" }, title, state.node, element("span", { class: "mf-grow" }), act.node, blind, show.node, presentButton(el, signal), more),
+    element("header", { class: "mf-top" }, title, state.node, element("span", { class: "mf-grow" }), blind, show.node, presentButton(el, signal), more, act.node),
     unkept, note, wrap, answer.node,
     element("footer", { class: "mf-bottom" }, said, element("span", { class: "mf-grow" }), keysNode),
   );
@@ -170,6 +170,7 @@ function gridBoard(model, el, signal) {
     else if (key === "-" || key === "−") rate("bad");
     else if (key === "b") turnBlind();
     else if (key === "Enter" && !inButton) answer.node.classList.toggle("mf-all");
+    else if (key === "Escape" && board().action === "stop" && !el.dataset.present) act.press();
     else return;
     event.preventDefault();
   }

@@ -83,7 +83,7 @@ export function gridMatrix(open) {
     const mark = MARKS[cell.mark];
     if (cell.mark === "asking") node.append(element("span", { class: "mf-is", "data-s": "now", role: "img", "aria-label": "being written" }, element("i", { class: "mf-dot" })));
     if (mark) node.append(element("span", { class: `mf-mark mf-${cell.mark}`, role: "img", "aria-label": mark[1] }, icon(mark[0])));
-    const words = element("span", { class: "mf-cut" });
+    const words = element("span", { class: cell.mark === "open" ? "mf-cut mf-unanswered" : "mf-cut" });
     cell.parts.forEach(([text, wrong], index) => words.append(index ? " · " : "", wrong ? element("u", {}, text) : text));
     node.append(words);
     if (cell.rating) node.append(element("span", { class: "mf-rated", role: "img", "aria-label": cell.rating }, icon(cell.rating)));
@@ -107,6 +107,7 @@ export function gridMatrix(open) {
     draw(board) {
       const body = element("tbody");
       body.append(...board.rows.map((told) => row(told, board)));
+      table.style.setProperty("--mf-columns", String(board.heads.length));
       table.replaceChildren(head(board), body);
       drawn = board;
     },

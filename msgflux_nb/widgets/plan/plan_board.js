@@ -26,6 +26,8 @@ const STOP_WORDS = {
   ...{ window: "five in a row agree", stop: "your rule said so", solved: "solved", exhausted: "no thought is left" },
   ...{ error: "an error ended it", interrupted: "stopped" },
 };
+/** What the ticks of the replay count. @type {Record<string, string>} */
+const PLAN_STEPS = { react: "step", self_consistency: "answer", tree_of_thoughts: "level" };
 const NEARLY = 0.8;
 
 /**
@@ -72,6 +74,8 @@ export function planBoard(store, el, { live, signal }) {
 
   function words() {
     if (!store.moments.length) return "";
+    const at = steps();
+    if (store.timeless && at.length) return `${PLAN_STEPS[kind]} ${at.filter((tick) => tick <= store.state.count).length} of ${at.length}`;
     if (store.timeless) return `moment ${store.state.count} of ${store.moments.length}`;
     return planSeconds(store.state.end?.seconds ?? (store.state.count ? store.moments[store.state.count - 1].ms / 1000 : 0));
   }
@@ -174,7 +178,7 @@ function budgetStrip() {
     const told = {
       calls: [spent.calls.toLocaleString("en-US"), most ? ` of ${Number(most).toLocaleString("en-US")} calls` : " calls", spent.calls, Number(most) || undefined],
       tokens: [spent.tokens?.toLocaleString("en-US") ?? "–", `${ofLimit(limits.max_tokens, (limit) => limit.toLocaleString("en-US"))} tokens`, spent.tokens ?? 0, limits.max_tokens],
-      cost: [spent.cost === null ? "– cost" : dollarsText(spent.cost), ofLimit(limits.max_cost, dollarsText), spent.cost ?? 0, limits.max_cost],
+      cost: [spent.cost === null ? "–" : dollarsText(spent.cost), `${ofLimit(limits.max_cost, dollarsText)}${spent.cost === null ? " cost" : ""}`, spent.cost ?? 0, limits.max_cost],
       seconds: [store.seconds.toLocaleString("en-US", { minimumFractionDigits: 1, maximumFractionDigits: 1 }), `${ofLimit(limits.max_seconds, (limit) => limit.toLocaleString("en-US"))} s`, store.seconds, limits.max_seconds],
     };
     for (const cell of cells) {

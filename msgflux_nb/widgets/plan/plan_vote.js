@@ -9,6 +9,7 @@ import { staysAhead } from "./plan_sure.js";
 /** @import { PlanSample, PlanStore } from "./plan_store.js" */
 
 const VOTE_SURE = 0.95;
+const VOTE_LETTER = 6.5; // the width of a letter beside the curve, in px
 
 /**
  * @param {PlanStore} store
@@ -171,11 +172,14 @@ export function voteBody(store) {
     if (last === undefined) return;
     const left = n - samples.length;
     const early = ["beta", "window", "stop"].includes(end?.stopped) && left > 0;
-    const right = x(points.length) + 220 > width;
-    const text = early ? `${last.toFixed(2)} · stopped here, ${left} ${left === 1 ? "call" : "calls"} saved` : last.toFixed(2);
+    const [at, level] = [x(points.length), y(last)];
+    const lines = early ? [`${last.toFixed(2)} · stopped here, `, `${left} ${left === 1 ? "call" : "calls"} saved`] : [last.toFixed(2)];
+    const told = lines.join("").length * VOTE_LETTER > width - at - 12 ? lines : [lines.join("")];
+    const over = Math.max(...told.map((line) => line.length)) * VOTE_LETTER > width - at - 12;
+    const place = { x: at + (over ? 0 : 12), "text-anchor": over ? "end" : "start" };
     curve.append(
-      svgElement("circle", { class: early ? "mf-stopped-here" : "", cx: x(points.length), cy: y(last), r: 4 }),
-      svgElement("text", { class: "mf-told", x: x(points.length) + (right ? 0 : 12), y: y(last) + (right ? 22 : 16), "text-anchor": right ? "end" : "start" }, text),
+      svgElement("circle", { class: early ? "mf-stopped-here" : "", cx: at, cy: level, r: 4 }),
+      svgElement("text", { class: "mf-told", y: level + (over ? 22 : 16), ...place }, ...told.map((line, index) => svgElement("tspan", { x: place.x, dy: index ? "1.3em" : 0 }, line))),
     );
     curve.setAttribute("aria-label", `after ${points.length} answers the leader stays ahead with ${last.toFixed(2)}${early ? "; the vote was stopped" : ""}`);
   }

@@ -75,7 +75,7 @@ export function recordForm(tell) {
 
   /** @param {ToldField} field */
   function value(field) {
-    const node = element("output", { title: field.type }, field.missing ? "–" : field.value);
+    const node = element("output", { title: field.type }, element("span", { class: "mf-cut" }, field.missing ? "–" : field.value));
     if (field.found === "no") node.append(element("span", { class: "mf-is", "data-s": "look", title: "the text does not hold these words" }, icon("warning"), "not in the text"));
     if (field.edited) node.append(element("span", { class: "mf-note" }, "edited"));
     return node;
@@ -109,6 +109,7 @@ export function recordForm(tell) {
 
   function draw() {
     list.replaceChildren(...fields.map(row));
+    list.classList.toggle("mf-unrated", fields.every(({ confidence }) => confidence === null));
     list.querySelector(".mf-on")?.scrollIntoView({ block: "nearest" });
     /** @type {HTMLInputElement | null} */ (list.querySelector("input"))?.select();
   }

@@ -117,8 +117,8 @@ def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[s
         yield "The server enforces none of it."
     elif wire.unenforced:
         yield (
-            "The server does not enforce everything: what is marked “checked after” is said in the "
-            "description instead, and checked after decoding."
+            "What is marked “checked after” the server does not enforce: the description says it, and the answer is "
+            "checked."
         )
     if not wire.strict:
         yield "It holds Any, or a type inside of itself, which this provider's schemas cannot say in full."
