@@ -240,6 +240,51 @@ def test_two_models_answer_next_to_each_other_and_both_stay_until_one_is_chosen(
     expect(play.view.locator(".mf-answers .mf-by:visible")).to_have_count(0)
 
 
+def test_each_of_two_columns_follows_its_end_until_its_reader_scrolls_up(play: PlayPage) -> None:
+    two = {"side": 1, "number": 2}
+    long = "".join(f"Line {number}.\n" for number in range(60))
+    play.deliver(start(), start(**two), batch(1, long), batch(1, long, **two))
+    play.settle()
+    columns = play.view.locator(".mf-answers.mf-two > .mf-turn > .mf-parts")
+    below = "(all) => all.map((one) => Math.round(one.scrollHeight - one.scrollTop - one.clientHeight))"
+    expect(columns).to_have_count(2)
+    assert columns.evaluate_all(below) == [0, 0]
+    right = columns.nth(1)
+    right.hover()
+    play.page.mouse.wheel(0, -200)
+    back = right.get_by_role("button", name="to the end")
+    expect(back).to_be_visible()
+    expect(columns.nth(0).get_by_role("button", name="to the end")).to_be_hidden()
+    seen = right.evaluate("(one) => one.scrollTop")
+    play.deliver(batch(2, long), batch(2, long, **two))
+    play.settle()
+    assert columns.evaluate_all(below)[0] == 0
+    assert right.evaluate("(one) => one.scrollTop") == seen
+    back.focus()
+    play.page.keyboard.press("Enter")
+    expect(back).to_be_hidden()
+    assert right.evaluate("(one) => one === document.activeElement")
+    play.deliver(batch(3, long), batch(3, long, **two))
+    play.settle()
+    assert columns.evaluate_all(below) == [0, 0]
+
+
+def test_an_answer_of_only_calls_shows_them_in_its_column(play: PlayPage) -> None:
+    two = {"side": 1, "number": 2, "model": "scripted/two"}
+    rows = [{"field": "city", "value": "<b>Ghent</b>", "type": "str"}]
+    asked = [{"name": "get_forecast", "rows": rows, "arguments": "{}"}, {"name": "budget", "rows": [], "arguments": ""}]
+    play.deliver(start(), start(**two), batch(1, "Words.", **two))
+    play.deliver(end(0, calls=asked), end(1, **two), {"type": "settled", "side": None})
+    play.settle()
+    columns = play.view.locator(".mf-answers.mf-two > .mf-turn")
+    expect(columns.nth(0).get_by_role("region", name="call of get_forecast")).to_contain_text("<b>Ghent</b>")
+    expect(columns.nth(0)).to_contain_text("Nothing has run")
+    expect(columns.nth(1)).not_to_contain_text("Nothing has run")
+    play.deliver(start(number=3), start(side=1, number=4))
+    play.settle()
+    expect(columns.nth(0).locator(".mf-card")).to_have_count(0)
+
+
 def test_reasoning_is_folded_when_the_answer_begins_and_a_reader_may_open_it(play: PlayPage) -> None:
     play.deliver(start(), batch(1, reasoning="Let me "), batch(2, reasoning="think."))
     fold = play.view.locator(".mf-answers .mf-reasoning")

@@ -194,6 +194,37 @@ def test_a_stop_while_a_call_waits_gives_it_up(build: Build, adder: Adder) -> No
     assert bench.playground.messages[1:] == [{"role": "assistant", "content": "Let me see."}]
 
 
+def test_a_new_beginning_forgets_the_calls_and_how_they_ended(build: Build, adder: Adder) -> None:
+    bench = build(calling(("call_1", SUM)), tools=[adder.add])
+    bench.ask("17 + 25?")
+    show(bench)
+    bench.playground.builder.clear()  # while a call waits
+    bench.playground.stop()
+    bench.wait()
+    assert (bench.playground.calls.state, bench.playground.calls.value, bench.playground.ends) == ("idle", [], [])
+    bench.ask("17 + 25?")
+    show(bench)
+    bench.playground.stop()
+    bench.wait()
+    assert (bench.playground.calls.state, len(bench.playground.ends)) == ("stopped", 1)
+    bench.playground.builder.clear()
+    assert (bench.playground.calls.state, bench.playground.calls.lanes, bench.playground.ends) == ("idle", {}, [])
+
+
+def test_of_two_answers_the_page_is_told_the_calls_that_nothing_runs(build: Build) -> None:
+    broken = calling(("call_1", SUM), ("call_2", '{"a": 1, "b"'), ("call_3", "[1]"))
+    bench = build(broken, broken)
+    bench.playground.compare = bench.playground.model
+    bench.ask("17 + 25?")
+    bench.wait()
+    [first, second] = [ending["calls"] for ending in bench.of("end")]
+    assert first == second
+    shown = [[(row["field"], row["value"]) for row in call["rows"]] for call in first]
+    assert shown[0] == [("a", "17"), ("b", "25")]
+    assert shown[2] == [("arguments", "[1]")]
+    assert [call["name"] for call in first] == ["add"] * 3
+
+
 def test_after_a_stop_no_further_tool_runs(build: Build) -> None:
     """A tool that was running may end; what it gives is not seen, and the next call of the turn is not run."""
     entered, gate, asked = threading.Event(), threading.Event(), list[int]()

@@ -10,8 +10,9 @@ import { tokensOf } from "./texts.js";
  * @typedef {{ tokens: string, price: string, out: number | null, cost: number | null, first: number | null, seconds: number | null }} Figures
  * @typedef {About & {
  *   side: number, seq: number, state: string, error: [string, string] | null, status: string[], rows: Row[], tokens: boolean,
- *   cut?: number | boolean, figures?: Figures | null,
+ *   cut?: number | boolean, figures?: Figures | null, calls?: AskedCall[],
  * }} Ending
+ * @typedef {{ name: string, rows: { field: string, value: string, type: string }[], arguments: string }} AskedCall
  */
 
 /**
@@ -45,6 +46,8 @@ export class Side {
     this.cut = false;
     /** @type {Figures | null} */
     this.figures = null;
+    /** @type {AskedCall[]} the calls of an ended answer that have no result */
+    this.calls = [];
     /** The times on this page when it began and when its first word came; 0 before that. */
     this.beganAt = this.firstAt = 0;
     /** About how many tokens have come. */
@@ -71,7 +74,7 @@ export class Side {
     if (number <= this.number) return;
     this.clear();
     Object.assign(this, { phase, number, prefill, schema, model, seq: 0, state: "running", settled: false });
-    Object.assign(this, { rows: [], error: null, status: [], tokens: false, cut: false, figures: null });
+    Object.assign(this, { rows: [], error: null, status: [], tokens: false, cut: false, figures: null, calls: [] });
     Object.assign(this, { beganAt: performance.now(), firstAt: 0 });
   }
 
@@ -120,8 +123,8 @@ export class Side {
   end(ending) {
     if (ending.number < this.number || (ending.number === this.number && this.over)) return;
     if (ending.number > this.number) this.begin(ending);
-    const { state, rows, error, status, tokens, cut = false, figures = null } = ending;
-    Object.assign(this, { state, rows, error, status, tokens, cut, figures });
+    const { state, rows, error, status, tokens, cut = false, figures = null, calls = [] } = ending;
+    Object.assign(this, { state, rows, error, status, tokens, cut, figures, calls });
   }
 
   /** The whole text that the model wrote so far. */

@@ -4,6 +4,7 @@
 import { iconButton, opensMenu } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, onChange, rootOf, staleNote } from "../base/dom.js";
+import { follow } from "../base/follow.js";
 import { guarded } from "../base/guard.js";
 import { TurnStore } from "../base/store.js";
 import { composer, DraftStore } from "./draft.js";
@@ -72,7 +73,7 @@ export default guarded(() => {
       write.prepend(problem);
       el.append(scroller, write);
       turns.connect(leave.signal);
-      follow(scroller, leave.signal);
+      follow(scroller, { signal: leave.signal });
       takeFiles(scroller, (files) => draft.take(files));
       write.addEventListener("keydown", (event) => keys(event, write));
 
@@ -139,28 +140,4 @@ function footer(model, store, signal) {
   draw();
   const node = element("span", { class: "mf-alone" }, undo, more);
   return { node, note, say: (/** @type {string} */ text) => void (note.textContent = text) };
-}
-
-/**
- * Keep scrolling to the end while the reader is at the end.
- * @param {HTMLElement} scroller
- * @param {AbortSignal} signal
- */
-function follow(scroller, signal) {
-  let atEnd = true;
-  let [top, height] = [0, 0];
-  const look = () => {
-    const near = scroller.scrollHeight - scroller.scrollTop - scroller.clientHeight < 24;
-    // Moved up although nothing was removed: only a reader does that.
-    const away = scroller.scrollTop < top && scroller.scrollHeight >= height;
-    atEnd = near || (atEnd && !away);
-    [top, height] = [scroller.scrollTop, scroller.scrollHeight];
-  };
-  const grown = new ResizeObserver(() => {
-    if (atEnd) scroller.scrollTop = scroller.scrollHeight;
-  });
-  for (const child of scroller.children) grown.observe(child);
-  grown.observe(scroller);
-  scroller.addEventListener("scroll", look);
-  signal.addEventListener("abort", () => grown.disconnect());
 }

@@ -4,9 +4,11 @@
 import { icon, stateWord, textButton } from "../base/controls.js";
 import { copyButton, markdownBlock } from "../base/copy.js";
 import { element } from "../base/dom.js";
+import { follow } from "../base/follow.js";
 import { turnColumns } from "../base/turn_columns.js";
+import { callCard } from "./waiting.js";
 /** @import { IconName, Standing } from "../base/controls.js" */
-/** @import { Figures, Side } from "../base/stream.js" */
+/** @import { AskedCall, Figures, Side } from "../base/stream.js" */
 /** @import { Play } from "./play.js" */
 
 /** @type {Record<string, [standing: Standing, word: string, mark: IconName | ""]>} */
@@ -25,6 +27,9 @@ const STATES = {
   failed: ["bad", "failed", "cross"],
   gone: ["look", "no kernel", "warning"],
 };
+
+/** Reasons of an end that the state says in words, and none. */
+const SAID = ["stop", "length", "tool_calls", "–"];
 
 /**
  * Return the state of a side, as a key of STATES.
@@ -110,9 +115,13 @@ function answerCard(index, goOn) {
   const state = stateWord({ class: "mf-mid" });
   const go = textButton("go on with this", `go on from the answer of this model (${index + 1})`, () => goOn(index), { key: String(index + 1), kind: "mf-line" });
   const head = element("header", { class: "mf-side-head", hidden: true }, name, state.node, element("span", { class: "mf-grow" }), go);
+  const calls = element("div", { class: "mf-side-calls", hidden: true });
   const figures = sideFigures();
-  const [gutter, parts] = turnColumns("assistant", [head, reasoning.node, words.node, refusal]);
+  const [gutter, parts] = turnColumns("assistant", [head, reasoning.node, words.node, refusal, calls]);
   const node = element("div", { class: "mf-turn" }, gutter, parts, figures.node);
+  /** @type {AskedCall[]} the drawn calls */
+  let called = [];
+  follow(parts, { growing: [reasoning.node, words.node] }); // one of two columns scrolls separately
 
   /**
    * @param {Side | null} side
@@ -127,8 +136,8 @@ function answerCard(index, goOn) {
       words.clear();
       return;
     }
-    const called = shortName(side, two ? sides : []);
-    if (name.textContent !== called) name.textContent = called;
+    const short = shortName(side, two ? sides : []);
+    if (name.textContent !== short) name.textContent = short;
     name.title = side.model;
     head.hidden = !two;
     if (two) markState(state, standingOf(side), side);
@@ -137,7 +146,17 @@ function answerCard(index, goOn) {
     words.draw(side);
     if (refusal.textContent !== side.refusal) refusal.textContent = side.refusal;
     refusal.hidden = !side.refusal;
+    drawCalls(two ? side.calls : []);
     figures.draw(side, two ? sides : []);
+  }
+
+  /** @param {AskedCall[]} asked the calls of an ended answer, which two models may make but nothing runs */
+  function drawCalls(asked) {
+    if (asked === called || asked.length + called.length === 0) return;
+    called = asked;
+    calls.hidden = !asked.length;
+    const note = element("p", { class: "mf-note" }, "Nothing has run: tools run with one model.");
+    calls.replaceChildren(...(asked.length ? [...asked.map(callCard), note] : []));
   }
 
   return { node, draw };
@@ -327,7 +346,7 @@ export function statusBar(play, note) {
     const key = play.gone ? "gone" : busy || (play.problem ? "failed" : standingOf(first));
     markState(state, key, first);
     node.dataset.state = key;
-    if (!waits(arriving)) tell(arriving ? figuresSoFar(first) : play.sides.length > 1 ? [] : first.status);
+    if (!waits(arriving)) tell(arriving ? figuresSoFar(first) : play.sides.length > 1 ? [] : figuresOf(first));
     if (arriving) timer ??= setInterval(() => play.tell(), 500);
     else if (timer !== undefined) timer = void clearInterval(timer);
     const silent = "The kernel does not answer: it is busy, or was restarted; then run this cell again.";
@@ -350,6 +369,14 @@ export function statusBar(play, note) {
 /** @param {string} word a figure of the status line */
 function titleOf(word) {
   return word.startsWith("≈") ? "tokens so far, by the length of the text" : /^[\d–].* in · /.test(word) ? "tokens" : null;
+}
+
+/**
+ * Return the words about an answer that has ended; what its state says is not said again.
+ * @param {Side} side
+ */
+function figuresOf({ state, status }) {
+  return status.filter((word) => !SAID.includes(word) && !(state === "failed" && word.startsWith("– ")));
 }
 
 /**

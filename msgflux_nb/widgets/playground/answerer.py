@@ -25,6 +25,8 @@ from ..tool_calls.tool_job import ToolJob
 __all__ = ["Question", "Side", "turns_of"]
 
 _ALTERNATIVES = 5
+_MOST_CALLS = 20
+_MOST_CHARACTERS = 20_000  # of the arguments of a call that nothing runs
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -259,7 +261,14 @@ class Side:
             "tokens": self.stream is not None and bool(self.stream.logprobs),
             "cut": cut_at(self.stream),
             "figures": None if self.result is None else numbers(self.result),
+            "calls": self._open_calls(),
         }
+
+    def _open_calls(self) -> list[dict[str, Any]]:
+        """Return the calls of the last answer without a result, as the page shows them."""
+        calls = None if self.stream is None else self.stream.aggregator
+        states = [] if calls is None else [state for state in calls.states if state.id not in calls.results]
+        return [_asked(state) for state in states[:_MOST_CALLS]]
 
     def _rows(self) -> list[Any]:
         decoded = () if self.state != "complete" else (self.value,)
@@ -302,11 +311,25 @@ def turns_of(stream: Any) -> list[Message]:
 
 def _told(call: Any) -> dict[str, Any]:
     """Return a waiting call as the page shows it."""
-    shown = [
+    return {"name": call.name, "rows": _rows_of(call.arguments), "arguments": json_text(call.arguments)}
+
+
+def _asked(state: Any) -> dict[str, Any]:
+    """Return a call that nothing runs as the page shows it; what is not a JSON object is shown as it came."""
+    text = state.raw[:_MOST_CHARACTERS]
+    try:
+        shown = _rows_of(state.partial) if isinstance(state.partial, dict) and len(state.raw) == len(text) else None
+    except (ValueError, RecursionError):  # a number of thousands of digits, or a thousand brackets
+        shown = None
+    as_it_came = [{"field": "arguments", "value": text, "type": state.status}] if text else []
+    return {"name": state.name, "rows": as_it_came if shown is None else shown, "arguments": text}
+
+
+def _rows_of(arguments: dict[str, Any]) -> list[dict[str, str]]:
+    return [
         {"field": name, "value": value if isinstance(value, str) else json_text(value), "type": type(value).__name__}
-        for name, value in call.arguments.items()
+        for name, value in arguments.items()
     ]
-    return {"name": call.name, "rows": shown, "arguments": json_text(call.arguments)}
 
 
 def _with_logprobs(model: Any) -> Any:

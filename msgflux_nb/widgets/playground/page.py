@@ -182,6 +182,12 @@ class PlayPage(View):
     def _on_raw(self, _message: PageMessage, _buffers: Buffers) -> None:
         self.send({"type": "raw", "parts": self._rounds.raw()})
 
+    def _forget_ended(self) -> None:
+        """Forget how the last answer ended, and its calls, if the conversation has started over."""
+        if not len(self.builder.history):
+            self.calls.forget()
+            self.ends = []
+
     def _show_models(self) -> None:
         self._models.look(notebook_namespace())
         chosen = [self._models.label(model) for model in (self._model, self.compare)]

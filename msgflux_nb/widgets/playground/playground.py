@@ -144,6 +144,7 @@ class Playground(PlayPage):
 
     def _turns_changed(self, _change: Any) -> None:
         if not self._rounds.busy:  # the end of a run updates the twin
+            self._forget_ended()
             self._update_twin()
 
     # -- for the notebook: state ------------------------------------------------------------------------------------
@@ -426,6 +427,7 @@ class Playground(PlayPage):
         try:
             self._set_unsent(ends=[side.ending() for side in sides])
             self._rest()
+            self._forget_ended()
             if first.prefill and first.stream is not None:
                 self.prefill.judge(first.stream, first.prefill)
             self._update_twin()

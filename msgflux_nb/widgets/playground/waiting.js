@@ -3,9 +3,28 @@
 
 import { icon, stateWord, textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
+/** @import { AskedCall } from "../base/stream.js" */
 /** @import { Play } from "./play.js" */
 
-/** @typedef {{ name: string, rows: { field: string, value: string, type: string }[], arguments: string }} WaitingCall */
+/** @typedef {AskedCall} WaitingCall */
+
+/**
+ * Make the rows of a call's arguments.
+ * @param {AskedCall} call
+ */
+function argumentRows({ rows }) {
+  return rows.map((row) => element("li", {}, element("dfn", {}, row.field), element("output", { dir: "auto" }, row.value), element("small", {}, row.type)));
+}
+
+/**
+ * Make the card of a call that nobody is asked about.
+ * @param {AskedCall} call
+ */
+export function callCard(call) {
+  const head = element("header", {}, icon("tools"), element("code", {}, call.name));
+  const rows = call.rows.length ? [element("ol", { class: "mf-rows" }, ...argumentRows(call))] : [];
+  return element("section", { class: "mf-card", "aria-label": `call of ${call.name}` }, head, ...rows);
+}
 
 /**
  * @param {Play} play
@@ -30,8 +49,7 @@ export function waitingCard(play, decided) {
     approve,
     textButton("Edit", "run the call with other arguments (E)", () => show("edit"), { icon: "edit", kind: "mf-line" }),
     textButton("Reject …", "do not run the call (R)", () => show("reject"), { kind: "mf-line" }),
-    element("span", { class: "mf-grow" }),
-    textButton("approve all from now on", "run calls without asking", all, { class: "mf-note mf-wide" }),
+    textButton("approve all", "run this call and all later ones without asking", all, { class: "mf-note mf-wide mf-last-of" }),
   );
   const edits = element("footer", { hidden: true }, textButton("Run with these", "run the call with these arguments", edit, { kind: "mf-primary" }), cancel());
   const rejects = element(
@@ -121,7 +139,7 @@ export function waitingCard(play, decided) {
     }
     name.textContent = call.name;
     node.setAttribute("aria-label", `${call.name} waits for your approval`);
-    rows.replaceChildren(...call.rows.map((row) => element("li", {}, element("dfn", {}, row.field), element("output", { dir: "auto" }, row.value), element("small", {}, row.type))));
+    rows.replaceChildren(...argumentRows(call));
     field.value = call.arguments;
     reason.value = "";
     asks.hidden = false;

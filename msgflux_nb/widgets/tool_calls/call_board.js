@@ -2,7 +2,7 @@
 // The board of all calls of a run, live or in a twin: head, timeline, lanes, answer.
 
 import { figure, iconButton, opensMenu, stateWord, textButton } from "../base/controls.js";
-import { copied } from "../base/copy.js";
+import { copied, markdownBlock } from "../base/copy.js";
 import { element, oncePerFrame, rootOf, setText, writes } from "../base/dom.js";
 import { presentButton } from "../base/present.js";
 import { CallStore } from "./call_store.js";
@@ -139,6 +139,15 @@ export function callBoard(store, el, { live, signal }) {
     if (views.length > known && known && atEnd && timeline.following) body.scrollTop = body.scrollHeight;
   }
 
+  let answered = "";
+
+  /** @param {{ answer: string, html?: string }} told */
+  function drawAnswer({ answer: text, html = "" }) {
+    if (text === answered) return;
+    answered = text;
+    answer.replaceChildren(html ? markdownBlock(html) : text);
+  }
+
   /** @param {number} waits @param {number} calls */
   function runningAs(waits, calls) {
     if (el.closest("[data-gone]")) return "gone";
@@ -159,7 +168,7 @@ export function callBoard(store, el, { live, signal }) {
     hint.hidden = calls > 0 || told.state !== "idle";
     said.hidden = !told.answer;
     said.classList.toggle("mf-unseen", time.shown < time.times.length);
-    if (answer.textContent !== told.answer) answer.textContent = told.answer;
+    drawAnswer(told);
     const wrong = problem ?? told.error;
     error.hidden = !wrong;
     const text = wrong ? wrong.join(": ") : "";

@@ -10,7 +10,7 @@ import traitlets as t
 
 from ..base.told_run import ToldRun
 from .lane_set import LaneSet
-from .lane_twin import lanes_html, lanes_text, replay_html
+from .lane_twin import drawn_answer, lanes_html, lanes_text, replay_html
 from .tool_fields import ToolField
 
 __all__ = ["CallBoard"]
@@ -50,6 +50,16 @@ class CallBoard(ToldRun):
         self._fields = fields
         self._started()
         self.value = []
+
+    def forget(self) -> None:
+        """Show nothing, as before the first run; for a parent whose conversation has started over."""
+        if self.state in ("idle", "running"):
+            return
+        self._sender.close()
+        self._clear()
+        self.lanes, self.value = {}, []
+        self._tell_state()
+        self._update_twin()
 
     def _reopen(self) -> None:
         """Continue after what looked like the end."""
@@ -103,6 +113,7 @@ class CallBoard(ToldRun):
             "tools": {name: [msgspec.to_builtins(one) for one in fields] for name, fields in self._fields.items()},
             "status": list(self._figures),
             "answer": self._answer[:_ANSWER_LENGTH],
+            "html": drawn_answer(self._answer[:_ANSWER_LENGTH]),
             "question": self._question_text[:_QUESTION_LENGTH],
             "error": None if error is None else [type(error).__name__, str(error)],
         }

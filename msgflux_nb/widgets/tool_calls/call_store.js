@@ -9,7 +9,7 @@ import { Timeline } from "./timeline.js";
 
 /**
  * @typedef {{
- *   run: number, state: string, running: boolean, tools: Record<string, ToolField[]>, status: string[], answer: string,
+ *   run: number, state: string, running: boolean, tools: Record<string, ToolField[]>, status: string[], answer: string, html?: string,
  *   error: [string, string] | null, note?: string, question?: string,
  * }} RunState
  * @typedef {RunState & { seq: number, calls: CallFragment[], lanes: Record<string, CallCard> }} ToldRun

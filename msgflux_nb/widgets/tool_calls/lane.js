@@ -55,12 +55,13 @@ function resultLine() {
 }
 
 /**
- * Return the last line of an undecided call: what will happen, in one sentence. It keeps the space of the buttons.
+ * Return the last line of an undecided call: what will happen, in one sentence. The buttons of a decision replace it.
  * @param {Look} look
- * @param {boolean} hands whether a person decides on this page
+ * @param {boolean} asks whether a person is asked
  */
-function waitingText({ phase, begun, final }, hands) {
-  return hands && begun && !final && !phase ? "nothing runs before it is whole" : "";
+function waitingText({ phase, begun, final }, asks) {
+  if (asks) return "Nothing has run yet. Approve runs it in your kernel; Reject tells the model why not.";
+  return begun && !final && !phase ? "nothing runs before it is whole" : "";
 }
 
 /**
@@ -124,7 +125,7 @@ export function laneView(track, board) {
     outcome.draw(track, look);
     const asks = track.card.phase === "asked" && board.timeline().following;
     decision?.draw(asks, board.first?.() === track.number);
-    setText(quiet, asks ? "" : waitingText(look, board.hands !== null));
+    setText(quiet, board.hands ? waitingText(look, asks) : "");
     const told = `call ${track.number + 1}, ${look.name}: ${look.phase && CALL_PHASES[look.phase] ? CALL_PHASES[look.phase][1] : shown[1]}`;
     if (node.getAttribute("aria-label") !== told) node.setAttribute("aria-label", told);
     return told;

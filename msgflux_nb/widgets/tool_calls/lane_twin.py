@@ -11,14 +11,14 @@ from html import escape
 from typing import Any
 
 from ...display.html import WORDS
-from ...display.markdown import encodable, text_html
+from ...display.markdown import encodable, markdown_html, text_html
 from ...display.states import PHASES
 from ...display.tool_cards import CARD_GRID, QUIET, labelled, tool_card, wrong
 from ...protocol.tool_call import json_text
 from ..base.replay import replay_data, replay_script, replay_style
 from .lane import Fragment, Lane
 
-__all__ = ["lanes_html", "lanes_text", "replay_html", "thinned"]
+__all__ = ["drawn_answer", "lanes_html", "lanes_text", "replay_html", "thinned"]
 
 REPLAY_FRAGMENTS = 3_000
 REPLAY_CHARACTERS = 400_000
@@ -44,10 +44,16 @@ def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], ans
     if len(lanes) > _CARDS:
         parts.append(f"<small>{len(lanes) - _CARDS:,} more calls</small>")
     if answer:
-        parts.append(labelled("assistant", f'<pre style="{WORDS}">{escape(_cut(answer))}</pre>'))
+        words = f'<pre style="{WORDS}">{escape(_cut(answer))}</pre>'
+        parts.append(labelled("assistant", drawn_answer(_cut(answer)) or words))
     if error:
         parts.append(wrong(escape(_cut(error))))
     return encodable("".join(parts))
+
+
+def drawn_answer(answer: str) -> str:
+    """Draw the answer after the calls as Markdown; "" if it is better shown as it came, as a structure is."""
+    return "" if not answer or answer.lstrip()[:1] in ("{", "[") else markdown_html(answer)
 
 
 def lanes_text(lanes: Sequence[Lane], *, state: str, answer: str, error: str) -> str:

@@ -100,7 +100,7 @@ function scoreRow(track, timelineOf) {
    */
   function drawMarks(timeline, { phase }) {
     const { total, shown } = timeline;
-    const now = timeline.place(shown);
+    const now = timeline.position;
     const marks = track.marks.filter(({ moment }) => moment < shown);
     const key = `${marks.length} ${total} ${now} ${track.card.seconds}`;
     if (key === marked) return;
@@ -298,7 +298,7 @@ export function score(board, signal) {
     const key_ = `${now.total} ${now.times.length} ${width > 420}`;
     if (axis.dataset.drawn === key_) return;
     axis.dataset.drawn = key_;
-    const marks = now.timeless || !now.total ? [] : roundTimes(now, width > 420 ? 6 : 2);
+    const marks = now.timeless || !now.total ? [] : roundTimes(now, width > 420 ? 6 : 3);
     axis.replaceChildren(...marks.map(([part, text]) => element("span", { class: part > 0.96 ? "mf-at-end" : null, style: `left: ${100 * part}%` }, text)));
   }
 
@@ -319,7 +319,7 @@ export function score(board, signal) {
     node.hidden = !rows.length;
     for (const row of rows) row.draw(width);
     const total = timeline.total || 1;
-    head.style.left = `${(100 * (playing ? Math.min(place, total) : timeline.place(timeline.shown))) / total}%`;
+    head.style.left = `${(100 * (playing ? Math.min(place, total) : timeline.position)) / total}%`;
     drawTime();
     drawAxis();
     if (play.dataset.playing !== String(playing)) {

@@ -19,6 +19,7 @@ import { PartialJson } from "../base/partial.js";
 
 const LONGEST_WAIT = 1500; // the longest pause on the slider, in milliseconds
 const TIMELESS_STEP = 40;
+const WAITING = 0.14; // share of the slider
 
 /** A number as it was written: JavaScript's own loses digits. */
 export class Numeral {
@@ -193,9 +194,16 @@ export class Timeline {
     return this.times.length > 1 && this.places[this.places.length - 1] === 0;
   }
 
-  /** The length of the slider. */
+  /** The length of the slider; a call that waits for a person has a share of it, since its wait has no length yet. */
   get total() {
-    return this.place(this.times.length);
+    const place = this.place(this.times.length);
+    const waits = !this.timeless && this.tracks.some(({ marks }) => marks.at(-1)?.phase === "asked");
+    return waits ? place / (1 - WAITING) : place;
+  }
+
+  /** The place of the shown moment; that of the last one is the end of the slider. */
+  get position() {
+    return this.shown === this.times.length ? this.total : this.place(this.shown);
   }
 
   /**

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from ...display.figures import dollars, flagged, status
+from ...display.figures import dollars, flagged, numbers, status
 from ...models.answer import Answer
 from ...models.stream import Arriving
 from ...protocol.events import ToolCallDelta, ToolKind
@@ -60,15 +60,10 @@ def fill(lanes: LaneSet, source: Any) -> None:
 def figures(answer: Any) -> tuple[str, ...]:
     """Return the figures of an answer, or of all answers of a run with tools, in short words."""
     if isinstance(answer, ToolRun):
-        usage, cost = answer.usage, answer.cost
-        tokens = None if usage is None else usage.total_tokens
         steps = len(answer.responses)
-        return (
-            f"{steps} step{'' if steps == 1 else 's'}",
-            "– tokens" if tokens is None else f"{tokens:,} tokens",
-            "– cost" if cost is None else dollars(cost),
-            *flagged(answer),
-        )
+        tokens = "– tokens" if answer.usage is None else numbers(answer)["tokens"]
+        cost = "– cost" if answer.cost is None else dollars(answer.cost)
+        return (f"{steps} step{'' if steps == 1 else 's'}", tokens, cost, *flagged(answer))
     return (*status(answer), *flagged(answer)) if isinstance(answer, Answer) else ()
 
 
