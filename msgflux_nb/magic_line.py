@@ -16,6 +16,7 @@ from .content.checks import meant
 __all__ = ["MagicLineError", "MagicRequest", "flags_of", "inserted", "parsed"]
 
 _ASSIGNED = re.compile(r"\s*([^\W\d]\w*)\s*<<(?:\s+|$)")
+_LONGEST_LINE = 20_000  # characters; the time of shlex grows with the square of a word
 _VARIABLE = re.compile(r"\{\{\s*([^\W\d]\w*)\s*\}\}")
 _FLAGS: dict[str, tuple[tuple[tuple[str, ...], dict[str, Any]], ...]] = {
     "chat": (
@@ -83,6 +84,11 @@ def parsed(magic: str, line: str) -> MagicRequest:
     begun = _ASSIGNED.match(line)
     if begun is not None:
         line = line[begun.end() :]
+    if len(line) > _LONGEST_LINE:
+        raise MagicLineError(
+            f"%{magic}: expected a line of at most {_LONGEST_LINE:,} characters, got {len(line):,}. Write a long text "
+            f"below the line, in a cell that begins with %%{magic}, or put it into a variable: {{{{name}}}}"
+        )
     parser = _Parser(prog=f"%{magic}", add_help=False, allow_abbrev=False)
     for names, options in _FLAGS[magic]:
         parser.add_argument(*names, **options)

@@ -24,10 +24,10 @@ _GOOGLE = re.compile(rf"(?:{_SECTIONS}):\s*", re.IGNORECASE)
 _NUMPY = re.compile(rf"(?:{_SECTIONS})\s*", re.IGNORECASE)
 _REFERENCES = re.compile(r"References?:?\s*", re.IGNORECASE)
 _RULE = re.compile(r"[-=]{3,}\s*")
-_ENTRY = re.compile(r"(\*{0,2}\w++(?:\s*+,\s*+\*{0,2}\w++)*+)\s*(?:\(.*?\))?\s*:(?!:)\s*(.*)")
+_ENTRY = re.compile(r"(\*{0,2}\w++(?:\s*+,\s*+\*{0,2}\w++)*+)\s*+(?:\(.*?\)\s*+)?:(?!:)\s*+(.*)")
 _NAMES = re.compile(r"\*{0,2}\w++(?:\s*+,\s*+\*{0,2}\w++)*+")
 _FIELD = re.compile(
-    r"[:@](?:param|parameter|arg|argument|key|keyword|attribute|ivar|cvar|var)\s+(?:[^:]*\s)?(\w+):\s*(.*)"
+    r"[:@](?:param|parameter|arg|argument|key|keyword|attribute|ivar|cvar|var)\s(?:[^:]*\s)?(\w++):\s*+(.*)"
 )
 _TYPE = re.compile(r"[:@](?:type|vartype|rtype)\b.*")
 _SAID = re.compile(r"^[:@](returns?|raises?|yields?)\b")

@@ -10,7 +10,7 @@ __all__ = ["ItemTexts"]
 
 _MARK = re.compile(r'["\[\]{},:]')
 _INSIDE = re.compile(r'["\\]')
-_FENCE = re.compile(r"```[ \t]*[\w+-]*[ \t]*\r?\n")
+_FENCE = re.compile(r"```[ \t]*+[\w+-]*+[ \t]*+\r?\n")
 _FENCE_LENGTH = 80
 
 

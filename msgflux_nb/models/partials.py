@@ -86,4 +86,7 @@ class Partials:
         value = self._parser.value
         if value is None or self._parser.complete:
             return None
-        return partial_instance(schema.type, value if schema.restore is None else schema.restore(value))
+        try:
+            return partial_instance(schema.type, value if schema.restore is None else schema.restore(value))
+        except RecursionError:  # hundreds of brackets; the end of the stream says that they do not fit
+            return None

@@ -41,7 +41,7 @@ _WORDS = frozenset(("unsupportedparameter", "unknownparameter", "extraforbidden"
 _VALUE = re.compile(
     r"unsupported value|supported values|does not support '|must be one of|is not one of|invalid value", re.I
 )
-_LAST_NAME = re.compile(r"[A-Za-z_]+$")
+_LAST_NAME = re.compile(r"(?<![A-Za-z_])[A-Za-z_]++$")
 _ROLE_PARAM = re.compile(r"messages\b.*role$")
 _ABOUT_ROLES = re.compile(
     r"\brole|(?:system|developer) (?:message|prompt|instruction)|(?:variant|value|got)\W{1,4}(?:system|developer)\b"

@@ -48,6 +48,8 @@ from msgflux_nb.widgets.conversation.variables import filled, names_in
 from msgflux_nb.widgets.playground.difference import difference
 from tests.http.readers import READERS as HTTP_READERS
 
+from .shown import SHOWN
+
 __all__ = ["READERS", "TEXTS", "faults_of", "growth", "seconds_of"]
 
 
@@ -271,6 +273,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a prompt": _prompt,
     "a cut prompt": _cut,
     "a source": _file,
+    **{name: _quiet(function) for name, function in SHOWN.items()},
 }
 
 _UNITS = [
@@ -363,6 +366,12 @@ _UNITS = [
         "1e",
         "0x",
         ";",
+        ".",
+        "!",
+        "min",
+        "violat",
+        "rate-limit",
+        "``` ",
         "a: ",
         "//a",
         "$",
@@ -384,6 +393,8 @@ TEXTS |= {
     "lines that differ": lambda size: "".join(f"line {i}\n" for i in range(size // 10)),
     "links that open": lambda size: "[" * (size // 2) + "](a)" * (size // 8),
     "emphasis of both": lambda size: "*a_b" * (size // 8) + "a*b_" * (size // 8),
+    "runs that are nearly media": lambda size: ("a" * 4_096 + " ") * (size // 4_097) + "a" * (size % 4_097),
+    "a fence and spaces": lambda size: "```" + " " * size,
     "a word": lambda size: '{"title": "' + "a" * size + '"}',
     "an object of lines": lambda size: '{"title": "", "lines": [' + '"a",' * (size // 4) + '""]}',
     "a comma too many": lambda size: '{"title": "", "lines": [' + '"a",' * (size // 4) + "]}",

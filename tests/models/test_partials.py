@@ -11,6 +11,7 @@ from typing import Any, Generic, NamedTuple, TypedDict, TypeVar
 import msgspec
 import pytest
 
+import msgflux_nb as mf
 from msgflux_nb.generation.partial import partial_instance
 from msgflux_nb.generation.plan import ChainOfThoughts
 from msgflux_nb.models import server_quirks
@@ -198,6 +199,16 @@ def test_a_part_shares_nothing_with_what_was_read() -> None:
     value["children"][0]["name"] = "changed"
     value["children"].append({"name": "c"})
     assert [child.name for child in part.children] == ["b"]
+
+
+def test_hundreds_of_brackets_show_no_part() -> None:
+    """They are deeper than Python may recurse; the end of the stream says that they do not fit."""
+    seen = []
+    with serving(stream('{"name": "a", "points": ', "[" * 500)) as server:
+        answer = model_at(server.url, profile={"reasks": 0})("A shape.", generation_schema=Shape, stream=True)
+        with pytest.raises(mf.ValidationFailedError):
+            seen.extend(answer.partials())
+    assert [part.name for part in seen] == ["a"]
 
 
 def test_without_a_schema_the_parts_are_the_text_so_far() -> None:

@@ -23,8 +23,10 @@ _NAMES = (
     r"|authorization"
 )
 _SECRET_NAME = re.compile(_NAMES, re.I)
-_SECRET_FIELD = re.compile(rf"""(\\*["'](?:{_NAMES})\\*["']\s{{0,9}}:\s{{0,9}}\\*["'])([^"'\\]+)""", re.I)
-_HEADERS = re.compile(r"content-type|location|retry-after(-ms)?|x-should-retry|[\w-]*(rate-?limit|token-?limit)[\w-]*")
+_SECRET_FIELD = re.compile(rf"""(["'](?:{_NAMES})\\*["']\s{{0,9}}:\s{{0,9}}\\*["'])([^"'\\]+)""", re.I)
+_HEADERS = re.compile(
+    r"content-type|location|retry-after(?:-ms)?|x-should-retry|(?>[\w-]*?(?:rate-?limit|token-?limit))[\w-]*"
+)
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _PIECES = frozenset(
     ("delta", "text", "content", "arguments", "partial_json", "thinking", "reasoning", "reasoning_content", "input")

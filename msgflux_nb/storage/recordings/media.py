@@ -14,7 +14,7 @@ __all__ = ["LONGEST", "each_text", "with_media", "without_media"]
 LONGEST = 4096
 """The longest base64, in characters, that is kept inside a recording."""
 
-_RUN = re.compile(rf"[A-Za-z0-9+/_-]{{{LONGEST + 1},}}={{0,2}}")
+_RUN = re.compile(rf"(?<![A-Za-z0-9+/_-])[A-Za-z0-9+/_-]{{{LONGEST + 1},}}={{0,2}}")
 _MARK = re.compile(r"<media:([0-9a-f]{64}):(base64|text)>")
 _RUN_OR_MARK = re.compile(f"{_RUN.pattern}|{_MARK.pattern}")
 

@@ -18,6 +18,7 @@ _SCHEMES = frozenset(("bearer", "basic", "digest", "token", "key", "apikey", "no
 _SHORTEST = 4
 _LONGEST_WORD = 16
 _RUN = re.compile(r"[A-Za-z0-9]{12,}")
+_END_OF_NAME = 200  # characters; the end of a field's name tells whether it is a secret's
 _DATE = re.compile(r"\d{4}-\d\d-\d\d\b.*")
 
 
@@ -75,4 +76,5 @@ def _is_mixed(run: str) -> bool:
 
 
 def _is_secret(name: str) -> bool:
+    name = name[-_END_OF_NAME:]
     return _NAMED.fullmatch(name) is not None and _NOT_SECRET.fullmatch(name) is None

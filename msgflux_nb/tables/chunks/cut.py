@@ -14,7 +14,7 @@ __all__ = ["Range", "cut"]
 
 Range = tuple[int, int]
 
-_END = re.compile(r"\n[ \t]*\n\s*|\n+|[.!?…]+[\"'”’)\]]*[ \t]+|[。！？]+[”’」』]*")
+_END = re.compile(r"\n[ \t]*+\n\s*|\n+|(?<![.!?…])[.!?…]++[\"'”’)\]]*+[ \t]+|[。！？]+[”’」』]*")
 _WORD = re.compile(r"\s+")
 _PAGE, _PARAGRAPH, _SENTENCE = 3, 2, 1
 _SURELY_TOO_LONG = 12  # characters per token: more than in nearly any text
