@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import os
+import runpy
 import shlex
 import subprocess
 import sys
@@ -303,3 +304,10 @@ def test_a_process_becomes_the_command_and_ends_with_its_code() -> None:
     if child == 0:
         cli.become([sys.executable, "-c", "raise SystemExit(5)"])
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5
+
+
+def test_the_package_can_be_run_as_the_command(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["msgflux-nb", "--version"])
+    with pytest.raises(SystemExit) as caught:
+        runpy.run_module("msgflux_nb", run_name="__main__")
+    assert (caught.value.code, capsys.readouterr().out) == (0, f"msgflux-nb {__version__}\n")

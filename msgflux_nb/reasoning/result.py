@@ -19,7 +19,7 @@ __all__ = ["PlanResult", "history_of", "read_as", "result_of", "text_of"]
 
 
 class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
-    """The result of a plan.
+    """The result of a plan; a pickle of it has everything but the ``responses``, which hold connections and keys.
 
     Attributes:
         kind: ``react``, ``self_consistency`` or ``tree_of_thoughts``.
@@ -65,12 +65,20 @@ class PlanResult(msgspec.Struct, frozen=True, kw_only=True):
 
         return to_frame([row for entry in self.trace for row in _rows(entry)])
 
+    def __reduce__(self) -> Any:
+        kept = {name: getattr(self, name) for name in self.__struct_fields__ if name != "responses"}
+        return _unpickled, (kept,)
+
     def _repr_mimebundle_(self, **_: Any) -> dict[str, str]:
         return plan_bundle(self)
 
     def __repr__(self) -> str:
         stopped = "" if self.stopped is None else f", stopped by {self.stopped}"
         return f"PlanResult({self.kind}, {self.final_answer!r}, {self.calls} calls{stopped})"
+
+
+def _unpickled(fields: dict[str, Any]) -> PlanResult:
+    return PlanResult(responses=(), **fields)
 
 
 def result_of(log: Log, **fields: Any) -> PlanResult:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import pickle
 from typing import Any
 
+import msgspec
 import pytest
 
 import msgflux_nb as mf
@@ -425,3 +427,22 @@ def test_what_is_passed_wrong_is_said_before_anything_is_asked(driver: str, wron
     with pytest.raises(TypeError, match=f"{next(iter(wrong))}: expected"):
         run(driver, False, None if functions else answers, "?", **{**functions, **wrong})
     assert asked == []
+
+
+@pytest.mark.parametrize("kind", ["vote", "tree", "react"])
+def test_a_result_is_pickled_without_its_responses(kind: str) -> None:
+    """A response has a connection and a key; the trace has everything that was said."""
+    with serving(chain(42) if kind == "vote" else completion("42")) as server:
+        asked = model(server.url, api_key="canary-4711-xyz")
+        if kind == "vote":
+            result = mf.plan.self_consistency(asked, "6 * 7?", n=2, answer=int)
+        elif kind == "tree":
+            propose = {"propose": lambda path: ["a", "b"], "value": lambda path: 1.0}
+            result = mf.plan.tree_of_thoughts(asked, "6 * 7?", depth=1, answer=str, **propose)
+        else:
+            result = mf.plan.react(asked, "6 * 7?", tools=[add])
+    written = pickle.dumps(result)
+    again = pickle.loads(written)
+    assert b"canary" not in written
+    assert again == msgspec.structs.replace(result, responses=())
+    assert again.to_frame().equals(result.to_frame())
