@@ -82,6 +82,7 @@ class SqliteFile:
         self._rescued: sqlite3.Connection | None = None
         self._done: str | None = None
         self._unsteady = 0
+        self._size = 0  # the largest that was seen
 
     def open(self) -> None:
         """Open the file, unless it is open; create it and its folder if missing."""
@@ -101,8 +102,10 @@ class SqliteFile:
 
         try:
             self.open()
-        except BusyError:
-            if not self._is_new():
+        except StoreError as error:
+            if self._rescued is not None and statement.startswith("SELECT"):  # its file cannot be there for now
+                return run(self._rescued)
+            if not isinstance(error, BusyError) or not self._is_new():
                 raise
             with contextlib.closing(_empty()) as nothing, contextlib.suppress(sqlite3.OperationalError):
                 return run(nothing)
@@ -151,6 +154,8 @@ class SqliteFile:
             now = self._guarded(lambda _: _identity(self.path))
             if now is None or (now != self._identity and self._unsteady < _UNSTEADY):
                 self._leave(self._connection, gone=now is None)
+            elif self._guarded(self._shrank):
+                self._guarded(self._restore)
         if self._rescued is not None:
             self.open()
         done, self._done = self._done, None
@@ -158,13 +163,46 @@ class SqliteFile:
 
     def _leave(self, connection: sqlite3.Connection, *, gone: bool) -> None:
         """Close a file that is no longer at its path; keep its contents until they are written there again."""
-        self._rescued = self._guarded(_copy_in_memory)
+        copy = self._guarded(_copy_in_memory)
         connection.close()
         self._connection = None
         if gone:
             _remove_logs(self.path)
-        how = "deleted" if gone else "exchanged for another file"
-        self._done = f"the store {self.name} was {how} while it was in use; what it held was written there again"
+        whole = _is_whole(copy)
+        if whole:
+            self._rescued = copy
+        else:
+            copy.close()
+        self._tell("deleted" if gone else "exchanged for another file", written=whole)
+
+    def _shrank(self, _: object) -> bool:
+        """Whether the file is smaller than before."""
+        assert self.path is not None
+        before, self._size = self._size, max(self._size, self.path.stat().st_size)
+        return self.path.stat().st_size < before
+
+    def _restore(self, connection: sqlite3.Connection) -> None:
+        """Handle a smaller file: cleaned up by another program, or cut short, with or without a copy in its log."""
+        assert self.path is not None
+        connection.execute("PRAGMA shrink_memory")  # read the file, and not what this process remembers of it
+        size = self.path.stat().st_size
+        whole = _is_whole(connection)
+        if whole:
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        elif size == 0:
+            connection.close()
+            self._connection = None
+            _remove_logs(self.path)
+            self._open()
+        else:
+            raise sqlite3.DatabaseError("it was cut short while it was in use; delete it, and a new one is made")
+        self._size = self.path.stat().st_size
+        if self._size > size:
+            self._tell("cut short", written=whole)
+
+    def _tell(self, how: str, *, written: bool) -> None:
+        what = "was written there again" if written else "is lost"
+        self._done = f"the store {self.name} was {how} while it was in use; what it held {what}"
 
     def _pour_back(self, connection: sqlite3.Connection) -> None:
         rescued = self._rescued
@@ -195,7 +233,9 @@ class SqliteFile:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=NORMAL")
             bring_up_to_date(connection)
-            self._identity = None if path is None else _identity(path)
+            before, self._identity = self._identity, None if path is None else _identity(path)
+            if self._identity != before:
+                self._size = 0
         except BaseException:
             connection.close()
             raise
@@ -214,7 +254,7 @@ class SqliteFile:
         try:
             return work(self._connection)
         except (sqlite3.Error, OSError, OverflowError, UnicodeError) as error:
-            if getattr(error, "sqlite_errorcode", 0) & 0xFF in (_BUSY, _LOCKED):
+            if _is_busy(error):
                 raise BusyError(f"the store {self.name} cannot be used now: {error} by another process") from error
             raise StoreError(
                 f"the store {self.name} cannot be used: {error}. Expected an SQLite file of msgflux_nb, or a path "
@@ -242,6 +282,21 @@ def _identity(path: Path | None) -> tuple[int, int] | None:
 def _authorized(action: int, one: str | None, two: str | None, database: str | None, within: str | None) -> int:
     """Refuse the actions of triggers and views, which another user may add to the file after the check."""
     return sqlite3.SQLITE_OK if within is None else sqlite3.SQLITE_DENY
+
+
+def _is_whole(connection: sqlite3.Connection) -> bool:
+    """Whether an open file has all of its pages."""
+    try:
+        has_rows = connection.execute("SELECT count(*) FROM sqlite_master WHERE name = 'rows'").fetchone() == (1,)
+        return bool(has_rows and connection.execute("PRAGMA quick_check(1)").fetchone() == ("ok",))
+    except sqlite3.DatabaseError as error:
+        if _is_busy(error):
+            raise
+        return False
+
+
+def _is_busy(error: BaseException) -> bool:
+    return getattr(error, "sqlite_errorcode", 0) & 0xFF in (_BUSY, _LOCKED)
 
 
 def _copy_in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:

@@ -94,7 +94,7 @@ class Worker:
             StoreError: the file cannot be used, or does not answer.
         """
         try:
-            self.submit(self.file.open, LATE_SECONDS).result(_PATIENCE_SECONDS)
+            self.submit(self._open, LATE_SECONDS).result(_PATIENCE_SECONDS)
         except BusyError as error:
             self._in_trouble(str(error), held=True)
         except TimeoutError:
@@ -269,6 +269,10 @@ class Worker:
         elif not _do(job.work, job.done, may_wait=time.monotonic() < job.until):
             time.sleep(_LOCKED_SECONDS)  # another process holds the file
             self._jobs.put(job)
+
+    def _open(self) -> None:
+        self.file.open()
+        self._follow()
 
     def _follow(self) -> None:
         done = self.file.followed()

@@ -8,6 +8,7 @@ import errno
 import itertools
 import math
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -768,6 +769,36 @@ def test_answers_on_a_full_disk_wait_and_are_whole_in_the_recording_once_there_i
             model = model_at(server.url)
             assert [model(str(number)).text for number in range(1, 6)] == said
         assert len(server.bodies) == 5
+
+
+def delete(partial: Path) -> None:
+    partial.unlink()
+
+
+def delete_folder(partial: Path) -> None:
+    shutil.rmtree(partial.parent)
+
+
+def move_folder(partial: Path) -> None:
+    partial.parent.rename(partial.parent.with_name("elsewhere"))
+
+
+@pytest.mark.parametrize("act", [delete, delete_folder, move_folder])
+def test_a_recording_that_is_deleted_while_it_is_written_is_whole(
+    tmp_path: Path, act: Callable[[Path], object]
+) -> None:
+    path = tmp_path / "folder" / "lesson.jsonl"
+    with serving(*map(completion, ("one", "two", "three"))) as server:
+        with mf.record(path) as recorder:
+            model = model_at(server.url)
+            model("1")
+            act(recorder.partial)
+            with pytest.warns(RuntimeWarning, match="was deleted while it was written"):
+                model("2")
+            model("3")
+        with mf.replay(path):
+            model = model_at(server.url)
+            assert [model(str(number)).text for number in (1, 2, 3)] == ["one", "two", "three"]
 
 
 @pytest.mark.filterwarnings("ignore:the recording:RuntimeWarning")

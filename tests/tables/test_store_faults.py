@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import re
 import shutil
 import sqlite3
 import threading
@@ -356,6 +358,65 @@ def test_a_store_that_is_deleted_at_the_very_end_is_noticed(counting: Counting, 
     delete(path)
     store.worker.follow()
     assert kept(path) == 2
+
+
+def cut(path: Path, size: int = 0) -> None:
+    os.truncate(path, size)
+
+
+def empty_log(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path)) as other:
+        other.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def cut_without_log(path: Path) -> None:
+    empty_log(path)
+    cut(path)
+
+
+def cut_to_half_and_deleted(path: Path) -> None:
+    store = open_store(path)
+    empty_log(path)
+    store.worker.follow()
+    cut(path, 4096)
+    store.worker.follow()
+    assert "cut short" in str(store.worker.trouble)
+    with pytest.raises(mf.StoreError, match=r"cut short|malformed"):
+        open_store(path)
+    delete(path)
+    store.worker.open()
+
+
+def clean_up(path: Path) -> None:
+    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+        other.execute("DROP TABLE decisions")
+        other.execute("VACUUM")
+    empty_log(path)
+
+
+@pytest.mark.parametrize(
+    ("act", "said", "left"),
+    [
+        (cut, "cut short .* written there again", 3),
+        (cut_without_log, "cut short .* is lost", 0),
+        (cut_to_half_and_deleted, "cut short .* delete it", 0),
+        (clean_up, None, 3),
+    ],
+)
+def test_a_store_that_is_cut_short_is_told_of_and_used_on(
+    counting: Counting, path: Path, act: Callable[[Path], object], said: str | None, left: int
+) -> None:
+    counting.extract(["a", "b", "c"], store=path)
+    store = open_store(path)
+    store.worker.follow()
+    store.users += 1  # as in the middle of a batch
+    act(path)
+    store.worker.follow()
+    told = store.worker.problems
+    assert told == [] if said is None else any(re.search(said, one) for one in told)
+    assert kept(path) == left
+    counting.extract(["d"], store=path)
+    assert kept(path) == left + 1
 
 
 def test_a_store_that_was_deleted_between_two_batches_begins_again(counting: Counting, path: Path) -> None:

@@ -28,7 +28,7 @@ from .recording import PARTIAL, Recording, media_folder, path_of
 __all__ = ["Recorder", "now_text", "record"]
 
 _MOST_BYTES = 256_000_000  # that wait for a full disk
-_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
+_NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 Scrub = str | re.Pattern[str] | Callable[[str], str]
 
@@ -226,8 +226,9 @@ class Recorder:
 
     def _flush(self) -> None:
         """Write what waits; what a full disk does not take waits on, and half a line goes on where it broke off."""
-        assert self._file is not None
         try:
+            self._follow()
+            assert self._file is not None
             for name in list(self._media):
                 self._put_media(name, self._media[name])
                 del self._media[name]
@@ -248,19 +249,37 @@ class Recorder:
         else:
             self._trouble = None
 
+    def _follow(self) -> None:
+        """If the file was deleted or moved away, begin another one with all that the open one holds."""
+        gone = self._file
+        if gone is None or self.partial is None or self.partial.exists():
+            return
+        self._create()
+        self._left[:0] = _contents(gone)
+        os.close(gone)
+        warnings.warn(
+            f"the recording {self.partial} was deleted while it was written; what it held is written there again.",
+            RuntimeWarning,
+            stacklevel=2,
+        )
+
     def _open(self) -> None:
-        """Create a new file next to the target; leftovers of an earlier recording stay."""
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            for number in range(1, 1000):
-                place = self.path.with_name(f"{self.path.name}{f'.{number}' if number > 1 else ''}{PARTIAL}")
-                with contextlib.suppress(FileExistsError):
-                    self._file = os.open(place, _NEW, 0o666)
-                    self.partial = place
-                    os.write(self._file, to_line(self._header))
-                    return
+            self._create()
+            assert self._file is not None
+            os.write(self._file, to_line(self._header))
         except OSError as error:
             raise RecordingError(f"the recording {self.path} cannot be written: {error.strerror}") from error
+
+    def _create(self) -> None:
+        """Create a new file next to the target; leftovers of an earlier recording stay."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        for number in range(1, 1000):
+            place = self.path.with_name(f"{self.path.name}{f'.{number}' if number > 1 else ''}{PARTIAL}")
+            with contextlib.suppress(FileExistsError):
+                self._file = os.open(place, _NEW, 0o666)
+                self.partial = place
+                return
         raise RecordingError(f"there are too many files {self.path}.….partial: delete those that are not needed")
 
     def _swap_in(self) -> None:
@@ -280,6 +299,11 @@ class Recorder:
             models, exchanges = [*there.models, *new], [*there.exchanges, *exchanges]
         write_recording(self.path, header, models, exchanges)
         self.partial.unlink()
+
+
+def _contents(file: int) -> bytes:
+    os.lseek(file, 0, os.SEEK_SET)  # what is written is appended, wherever this is
+    return b"".join(iter(lambda: os.read(file, 1 << 20), b""))
 
 
 def write_recording(
