@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import msgflux_nb as mf
 from tests.moments import LONG, quickly
-from tests.scripted import Reply, completion, serving
+from tests.scripted import Reply, completion, model_at, serving, stream
 
 # What once froze a kernel, and each reader with what any model can write.
 READING = """
@@ -132,3 +137,58 @@ def test_nothing_that_hangs_keeps_an_interrupt_waiting(how: str, tmp_path: Path)
             child.kill()
             child.communicate()
     assert said == "interrupted\n" if how in ("opening", "dask") else len(json.loads(said)) == 20
+
+
+# -- an await in a cell --------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cell() -> Iterator[Callable[[Any, threading.Event], None]]:
+    """Await as a cell of ipykernel does, whose handler cancels the cell's task but wakes no loop; interrupt it."""
+    before, loop = signal.getsignal(signal.SIGINT), asyncio.new_event_loop()
+
+    def interrupted(work: Any, begun: threading.Event) -> None:
+        task = loop.create_task(work)
+        signal.signal(signal.SIGINT, lambda *_: task.cancel())
+
+        def interrupt() -> None:
+            begun.wait()
+            time.sleep(0.3)  # until the loop sleeps
+            os.kill(os.getpid(), signal.SIGINT)
+
+        threading.Thread(target=interrupt).start()
+        with quickly(), pytest.raises(asyncio.CancelledError):
+            loop.run_until_complete(task)
+
+    yield interrupted
+    signal.signal(signal.SIGINT, before)
+    loop.run_until_complete(loop.shutdown_asyncgens())
+    loop.close()
+
+
+async def read(model: mf.ChatCompletion, begun: threading.Event) -> None:
+    async for _ in await model.acall("Hi", stream=True):
+        begun.set()
+
+
+async def run_a_tool(model: mf.ChatCompletion, begun: threading.Event) -> None:
+    async def wait() -> str:
+        """Wait."""
+        begun.set()
+        await asyncio.sleep(LONG)
+        return "late"
+
+    await mf.arun_tools(model, "Hi", tools=[wait])
+
+
+CALL = {"id": "c", "type": "function", "function": {"name": "wait", "arguments": "{}"}}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a signal is sent to a process")
+@pytest.mark.parametrize(
+    ("work", "reply"), [(read, stream("a ", LONG, "b")), (run_a_tool, completion(None, tool_calls=[CALL]))]
+)
+def test_an_interrupt_ends_an_await_in_a_cell(cell: Any, work: Any, reply: Reply) -> None:
+    begun = threading.Event()
+    with serving(reply) as server:
+        cell(work(model_at(server.url), begun), begun)

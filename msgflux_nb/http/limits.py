@@ -5,15 +5,17 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
 
-__all__ = ["SLACK_SECONDS", "Abort", "Patience", "Timeout", "call_soon", "pause"]
+__all__ = ["SLACK_SECONDS", "Abort", "Patience", "Timeout", "call_soon", "pause", "waking"]
 
 SLACK_SECONDS = 0.2
 """How long bytes are still read after a limit: they may have arrived in time while this process was busy."""
+
+_WAKE_SECONDS = 0.2
 
 
 class Timeout(msgspec.Struct, frozen=True, kw_only=True):
@@ -151,6 +153,32 @@ async def pause(abort: Abort, seconds: float) -> None:
     finally:
         timer.cancel()
         abort.watch(None)
+
+
+@contextlib.contextmanager
+def waking() -> Iterator[None]:
+    """Wake the event loop of the main thread now and then, so that an interrupt acts while a coroutine waits.
+
+    The handler of ipykernel cancels the task of a cell that awaits, but a loop that sleeps does not see this before
+    something else happens, such as an answer or the next cell.
+    """
+    import asyncio
+
+    if threading.current_thread() is not threading.main_thread():  # which no signal reaches
+        yield
+        return
+    loop, timer = asyncio.get_running_loop(), None
+
+    def wake() -> None:
+        nonlocal timer
+        timer = loop.call_later(_WAKE_SECONDS, wake)
+
+    wake()
+    try:
+        yield
+    finally:
+        if timer is not None:
+            timer.cancel()
 
 
 def call_soon(loop: Any, call: Callable[[], Any]) -> None:

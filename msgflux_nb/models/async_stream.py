@@ -102,7 +102,7 @@ class AsyncStreamResponse(Arriving):
 
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
         """Run one exchange and yield its events in the groups in which they arrive; an error is in its ``failed``."""
-        from ..http.limits import pause
+        from ..http.limits import pause, waking
         from .transport import aopen_exchange, keep_recalled
 
         recalled = exchange.recall()
@@ -111,25 +111,26 @@ class AsyncStreamResponse(Arriving):
             yield recalled
             return
         request, abort = exchange.request, self._abort
-        while True:
-            try:
-                endpoint = await self._connect(request)
-                exchange.begin(endpoint.scrub)
-                async with aopen_exchange(endpoint, exchange, abort, exchange.hear) as chunks:
-                    async for data in chunks:
-                        yield exchange.feed(data)
-                yield exchange.close()
-                return
-            except MsgfluxError as error:
+        with waking():
+            while True:
+                try:
+                    endpoint = await self._connect(request)
+                    exchange.begin(endpoint.scrub)
+                    async with aopen_exchange(endpoint, exchange, abort, exchange.hear) as chunks:
+                        async for data in chunks:
+                            yield exchange.feed(data)
+                    yield exchange.close()
+                    return
+                except MsgfluxError as error:
+                    if abort.asked:
+                        return
+                    rest = exchange.finished_anyway()
+                    if rest is not None:
+                        yield rest
+                        return
+                    delay = exchange.delay_after(error)
+                    if delay is None:
+                        return
+                await pause(abort, exchange.waits(delay))
                 if abort.asked:
                     return
-                rest = exchange.finished_anyway()
-                if rest is not None:
-                    yield rest
-                    return
-                delay = exchange.delay_after(error)
-                if delay is None:
-                    return
-            await pause(abort, exchange.waits(delay))
-            if abort.asked:
-                return

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, nullcontext, suppress
 from typing import Any, TypeVar
 
 from ..errors import StreamInterruptedError
+from ..http.limits import waking
 from ..models.chat import ChatCompletion
 from ..models.stream import Arriving, StreamResponse
 from .budget import Budget
@@ -170,7 +171,7 @@ def running(log: Log, result: Callable[[str], Any], started: PlanStarted, *, awa
             loop.call_soon_threadsafe(task.cancel)
 
     try:
-        with log.ending(cancel):
+        with log.ending(cancel), waking() if awaited else nullcontext():
             log.tell(started)
             yield
     except BaseException as error:

@@ -9,6 +9,7 @@ from typing import Any, Never
 
 from ..content.keywords import refuse_unknown
 from ..errors import ToolCallError
+from ..http.limits import waking
 from .tool_loop import (
     Messages,
     OnEvent,
@@ -115,7 +116,7 @@ async def arun_tools(
     refuse_unknown("run_tools", unknown, inspect.signature(run_tools).parameters)
     keywords = _keywords(system_prompt, tool_choice, prefilling, generation_schema)
     loop = ToolLoop(model, messages, tools, keywords, max_steps, on_request, on_result, on_event)
-    with loop.telling():
+    with loop.telling(), waking():
         while True:
             calls = loop.took(await aanswer_of(model, loop))
             if calls is None:
