@@ -74,12 +74,12 @@ _SHAPED = (
     *(r"(?:start|end)_function_(?:call|declaration|response)", r"pr(?:_[a-z_]{2,40})?", r"row_\d+_col_\d+"),
     *(r"AIX-SPAN-[A-Z]{3,6}", r"racm3:[a-z]{2,8}", r"nexa_[a-z0-9]{1,8}"),
 )
-# In square brackets: Mistral, GLM, BERT, InternLM 2, Pangu, Skywork, YandexGPT.
+# In square brackets: Mistral, GLM, Kimi, BERT, InternLM 2, Pangu, Skywork, YandexGPT.
 _SQUARED = (
     *("INST", "SYSTEM_PROMPT", "AVAILABLE_TOOLS", "TOOL_CALLS", "TOOL_RESULTS", "TOOL_CONTENT", "MODEL_SETTINGS"),
     *("CALL_ID", "ARGS", "IMG", "IMG_BREAK", "IMG_END", "AUDIO", "BEGIN_AUDIO", "TRANSCRIBE", "THINK", "PREFIX"),
     *("MIDDLE", "SUFFIX", "REF", "gMASK", "sMASK", "MASK", "BOS", "EOS", "PAD", "UNK", "CLS", "SEP", "NL", "USER"),
-    *("BOT", r"UNUSED_TOKEN_\d{1,6}", r"unused\d{1,6}"),
+    *("EOT", "start_header_id", "end_header_id", "BOT", r"UNUSED_TOKEN_\d{1,6}", r"unused\d{1,6}"),
 )
 _FALCON = "TITLE|ABSTRACT|INTRODUCTION|SUMMARY|COMMENT|ANSWER|QUESTION|DOMAIN|PREFIX|SUFFIX|MIDDLE"
 _IN_ANGLES = "|".join((*map(re.escape, _ANGLED), *_SHAPED, rf"(?:{'|'.join(_NUMBERED)})\d{{1,6}}"))
@@ -139,7 +139,8 @@ def without_special_tokens(
 ) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     """Return the messages with every control token in their texts split, and a warning if there was one.
 
-    Names of speakers, embedded media and the rest of the request stay unchanged, since the caller wrote them.
+    Names and ids of calls are split too, since a server sent them and some templates write them. Embedded media and the
+    rest of the request stay unchanged, since the caller wrote them.
 
     Args:
         messages: read, never changed.
@@ -176,7 +177,7 @@ def without_special_tokens(
     )
 
 
-_NOT_TEXT = frozenset(("role", "type", "id", "tool_call_id", "url", "data", "file_data", "detail", "format"))
+_NOT_TEXT = frozenset(("role", "type", "url", "data", "file_data", "detail", "format"))
 
 
 def _unescaped(arguments: str) -> str:
