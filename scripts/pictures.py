@@ -425,7 +425,7 @@ def tool_call_view(studio: Studio) -> None:
 
 def plan_view(studio: Studio) -> None:
     """A game of 24, solved; it needs no model."""
-    with studio.notebook("plan", [GAME]) as notebook:
+    with studio.notebook("plan", [GAME], width=1152) as notebook:
         notebook.run_all()
         view = notebook.page.locator(".msgflux-twin .msgflux-plan").first
         view.get_by_text("solved at step 3").wait_for(timeout=30_000)
