@@ -26,8 +26,6 @@ const STOP_WORDS = {
   ...{ window: "five in a row agree", stop: "your rule said so", solved: "solved", exhausted: "no thought is left" },
   ...{ error: "an error ended it", interrupted: "stopped" },
 };
-/** What the ticks of the replay count. @type {Record<string, string>} */
-const PLAN_STEPS = { react: "step", self_consistency: "answer", tree_of_thoughts: "level" };
 const NEARLY = 0.8;
 
 /**
@@ -74,8 +72,9 @@ export function planBoard(store, el, { live, signal }) {
 
   function words() {
     if (!store.moments.length) return "";
-    const at = steps();
-    if (store.timeless && at.length) return `${PLAN_STEPS[kind]} ${at.filter((tick) => tick <= store.state.count).length} of ${at.length}`;
+    const passed = steps().filter((tick) => tick <= store.state.count).length;
+    if (store.timeless && kind === "self_consistency" && steps().length) return `answer ${passed} of ${steps().length}`;
+    if (store.timeless && kind === "tree_of_thoughts") return `level ${passed + 1} of ${steps().length + 1}`; // ticks part them
     if (store.timeless) return `moment ${store.state.count} of ${store.moments.length}`;
     return planSeconds(store.state.end?.seconds ?? (store.state.count ? store.moments[store.state.count - 1].ms / 1000 : 0));
   }
