@@ -73,6 +73,7 @@ _DAILY = re.compile(
     re.I,
 )
 _PATIENCE_SECONDS = 900.0  # a daily limit that is reset sooner only needs a wait
+_MAY_PASS = frozenset((408, 409, 425))  # a timeout, a conflict, too early
 _COUNTED = frozenset((None, 413, 429))  # statuses of a limit that was reached
 _ALONE_TOO_LARGE = (
     "This request alone is larger than the limit: shorten it, or lower max_tokens. Other requests are not affected."
@@ -185,7 +186,8 @@ def _class_by_status(evidence: Evidence) -> type[ProviderError]:
         return BadRequestError
     if _CRASHED.search(said):
         return ServerError
-    return BadRequestError if status is not None and 400 <= status < 500 and status not in (408, 409) else ServerError
+    is_wrong = status is not None and 400 <= status < 500 and status not in _MAY_PASS
+    return BadRequestError if is_wrong else ServerError
 
 
 def _by_status(evidence: Evidence, usual: type[ProviderError]) -> FaultDecision:
