@@ -38,6 +38,9 @@ __all__ = ["AnswerObserver", "aopen_bytes", "async_client", "message_of", "open_
 class AnswerObserver(Protocol):
     """Records an exchange; the pieces of a successful answer are recorded by their reader."""
 
+    def sent(self, request: httpx.Request) -> None:
+        """Note what a user's own client has sent."""
+
     def head(self, status: int, headers: Headers) -> None:
         """Record the status and the headers of an answer."""
 
@@ -98,7 +101,8 @@ def open_bytes(
             finally:
                 answer.close()
         else:
-            with from_client(target, sender, url, body, timeout, abort, stream=stream) as response:
+            sent = id if observer is None else observer.sent
+            with from_client(target, sender, url, body, timeout, abort, stream=stream, sent=sent) as response:
                 raw = response.headers.raw
                 read = response.is_stream_consumed  # a hook of the user's client may have read it
                 given = response.iter_bytes() if read else response.iter_raw()
@@ -147,8 +151,9 @@ async def aopen_bytes(
             finally:
                 answer.close()
         else:
+            sent = id if observer is None else observer.sent
             async with afrom_client(
-                target, sender, url, body, timeout, abort, stream=stream, remaining=remaining
+                target, sender, url, body, timeout, abort, stream=stream, remaining=remaining, sent=sent
             ) as response:
                 raw = response.headers.raw
                 heard(raw)

@@ -43,12 +43,24 @@ def client_for(target: Target, transport: str, other: type) -> Any:
 
 @contextmanager
 def from_client(
-    target: Target, sender: Any, url: httpx.URL, body: bytes, timeout: Timeout, abort: Abort, *, stream: bool
+    target: Target,
+    sender: Any,
+    url: httpx.URL,
+    body: bytes,
+    timeout: Timeout,
+    abort: Abort,
+    *,
+    stream: bool,
+    sent: Callable[[httpx.Request], object] = id,
 ) -> Iterator[httpx.Response]:
-    """Send a request through an httpx client or transport; the answer is open inside the block."""
+    """Send a request through an httpx client or transport; the answer is open inside the block.
+
+    ``sent`` is called with the request, which the user's client may have changed.
+    """
     request = _request(target, sender, _arguments(target, url, body, timeout, stream=stream))
     with before_an_answer(target):
         response = _sent(sender, request)
+    sent(request)
     try:
         _watch(abort, response)
         yield response
@@ -67,11 +79,13 @@ async def afrom_client(
     *,
     stream: bool,
     remaining: Callable[[], float],
+    sent: Callable[[httpx.Request], object] = id,
 ) -> AsyncIterator[httpx.Response]:
     """Like :func:`from_client`, but async."""
     request = _request(target, sender, _arguments(target, url, body, timeout, stream=stream))
     with before_an_answer(target):
         response = await _within(remaining, _asent(sender, request))
+    sent(request)
     try:
         _watch(abort, response)
         yield response

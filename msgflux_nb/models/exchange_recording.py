@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import msgspec
 
 from ..errors import MsgfluxError, RequestTimeoutError
@@ -28,6 +29,18 @@ __all__ = ["ExchangeRecording", "copied_line", "model_line", "recalled_line"]
 
 _LONGEST_MESSAGE = 1_000
 _MOST_OF_A_FAILURE = 250_000  # bytes: a server may send without end what is not an answer
+_USUAL = frozenset(
+    [
+        "accept",
+        "accept-encoding",
+        "connection",
+        "content-length",
+        "content-type",
+        "host",
+        "transfer-encoding",
+        "user-agent",
+    ]
+)
 _SHORT = 8  # characters, below which a secret may be part of a word
 
 
@@ -42,7 +55,10 @@ class ExchangeRecording:
 
     def __init__(self, endpoint: Endpoint, exchange: Exchange, context: RecordingContext) -> None:
         self._endpoint, self._exchange, self._context = endpoint, exchange, context
-        self._hide = _hiding(context, _secrets_of(endpoint, context))
+        self._hide = _hiding(
+            context,
+            _secrets_of(endpoint.base_url, endpoint.headers, endpoint.key, context.settings.get("extra_body")),
+        )
         self._turn = context.recorder.turn()
         self._date = now_text()
         self._began = time.monotonic()
@@ -51,6 +67,11 @@ class ExchangeRecording:
         self._chunks: list[tuple[int, bytes]] = []
         self._reading = True  # whether the network is read now: only then is an error the network's
         self._end, self._message = "left", ""
+
+    def sent(self, request: httpx.Request) -> None:
+        """Hide what the user's own client has added: headers, cookies, a password, parts of the query."""
+        added = {name: value for name, value in request.headers.items() if name.lower() not in _USUAL}
+        self._hide = _hiding(self._context, _secrets_of(str(request.url), added))
 
     def head(self, status: int, headers: Iterable[tuple[bytes, bytes]]) -> None:
         """Note the head of the answer."""
@@ -112,15 +133,16 @@ class ExchangeRecording:
         return round((time.monotonic() - self._began) * 1000)
 
 
-def _secrets_of(endpoint: Endpoint, context: RecordingContext) -> list[Key | HiddenValues]:
+def _secrets_of(
+    address: str, headers: Mapping[str, str], key: Key | None = None, extra_body: Any = None
+) -> list[Key | HiddenValues]:
     """Return the secrets of an endpoint, and the values of request fields whose names say that they are secret."""
-    query = parse_qsl(urlsplit(endpoint.base_url).query)
-    named = {"headers": dict(endpoint.headers), "query": dict(query), "body": context.settings.get("extra_body")}
-    values = {*secrets_of_address(endpoint.base_url).values(), *named_secrets(named)}
-    others = [*(value for _, value in query), *endpoint.headers.values()]
+    query = parse_qsl(urlsplit(address).query)
+    named = {"headers": dict(headers), "query": dict(query), "body": extra_body}
+    values = {*secrets_of_address(address).values(), *named_secrets(named), *mixed_texts(extra_body)}
+    others = [*(value for _, value in query), *headers.values()]
     values |= {word for value in others for word in words_of(value) if is_no_plain_word(word)}
-    values |= {*mixed_texts(context.settings.get("extra_body"))}
-    found: list[Key | HiddenValues] = [] if endpoint.key is None else [endpoint.key]
+    found: list[Key | HiddenValues] = [] if key is None else [key]
     short = [Key(value) for value in values if len(value) < _SHORT]  # a short one is hidden only as a whole word
     return [*found, *short, HiddenValues({value: value for value in values})]
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
+import base64
 import contextlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 import msgflux_nb as mf
@@ -16,6 +19,15 @@ from tests.scripted import Reply, chunk, completion, error, model_at, serving
 
 LETTERS = "CANARYsecretword"
 PARTS = "canary-4711-xyz"
+
+
+def with_client(url: str, **options: Any) -> mf.ChatCompletion:
+    return model_at(url, http_client=httpx.Client(**options))
+
+
+def basic(key: str) -> str:
+    return f"Basic {base64.b64encode(f'ada:{key}'.encode()).decode()}"
+
 
 GIVEN: dict[str, Callable[[str, str], mf.ChatCompletion]] = {
     "a header": lambda url, key: model_at(url, extra_headers={"X-Api-Key": key}),
@@ -26,6 +38,11 @@ GIVEN: dict[str, Callable[[str, str], mf.ChatCompletion]] = {
     "a field in camel case": lambda url, key: model_at(url, extra_body={"hfToken": key}),
     "a list of keys": lambda url, key: model_at(url, extra_body={"gateway": {"keys": [key]}}),
     "credentials": lambda url, key: model_at(url, extra_body={"credentials": {"type": "basic", "value": key}}),
+    "a client's header": lambda url, key: with_client(url, headers={"X-Api-Key": key}),
+    "a client's cookie": lambda url, key: with_client(url, cookies={"sid": key}),
+    "a client's password": lambda url, key: with_client(url, auth=("ada", key)),
+    "a client's query": lambda url, key: with_client(url, params={"k": key}),
+    "a basic header": lambda url, key: model_at(url, extra_headers={"Authorization": basic(key)}),
     "a header in the body": lambda url, key: model_at(url, extra_body={"headers": {"Authorization": f"Bearer {key}"}}),
 }
 
@@ -40,6 +57,16 @@ def test_no_key_that_a_server_repeats_is_in_a_recording(given: str, key: str, tm
             with contextlib.suppress(mf.MsgfluxError):
                 model("Hi")
     assert key not in (tmp_path / "lesson.jsonl").read_text(encoding="utf-8")
+
+
+def test_no_key_of_an_async_client_of_the_users_is_in_a_recording(tmp_path: Path) -> None:
+    async def ask(url: str) -> None:
+        async with httpx.AsyncClient(auth=("ada", PARTS)) as client:
+            await model_at(url, http_client=client).acall("Hi")
+
+    with serving(completion(f"I was given {PARTS}.")) as server, mf.record(tmp_path / "lesson.jsonl"):
+        asyncio.run(ask(server.url))
+    assert PARTS not in (tmp_path / "lesson.jsonl").read_text(encoding="utf-8")
 
 
 def token(text: str, others: tuple[str, ...] = ()) -> dict[str, Any]:

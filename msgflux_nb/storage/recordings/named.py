@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -59,6 +61,9 @@ def words_of(text: str) -> Iterator[str]:
     scheme, _, behind = text.partition(" ")
     parts = [part.partition("=")[2] or part for part in re.split(r"[\s;,]+", text)]
     whole = [text, *([behind.strip()] if scheme.lower() in _SCHEMES else ())]
+    if scheme.lower() == "basic":
+        with contextlib.suppress(ValueError):
+            whole.append(base64.b64decode(behind, validate=True).decode().partition(":")[2])
     for word in (*whole, *(part for part in parts if is_no_plain_word(part) or not part.isalpha())):
         if len(word) >= _SHORTEST and word.lower() not in _SCHEMES:
             yield word
