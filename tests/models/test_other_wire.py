@@ -194,3 +194,22 @@ def test_calls_of_another_model_are_answered_without_thinking_which_would_have_t
     loop = [ANSWERED[0], {**ANSWERED[1], **own}, ANSWERED[2], *second]
     for history in (loop, [*ANSWERED, {"role": "assistant", "content": "1"}, {"role": "user", "content": "And?"}]):
         assert json.loads(asked.plan(history, tool_schemas=[f]).body)["thinking"]["type"] == "enabled"
+
+
+def test_what_anthropic_is_told_about_a_file_or_a_picture_is_sent() -> None:
+    asked = mf.Model.chat_completion(NAMES["messages"], api_key="some-key")
+    kept = {"cache_control": {"type": "ephemeral"}}
+    file = {
+        "type": "file",
+        "file": {"file_id": "file_1"},
+        "citations": {"enabled": True},
+        "context": "A letter.",
+        **kept,
+    }
+    picture = {"type": "image_url", "image_url": {"url": "https://a.example/a.png"}, **kept}
+    [turn] = json.loads(asked.plan([{"role": "user", "content": [file, picture]}]).body)["messages"]
+    assert turn["content"] == [
+        {**{name: value for name, value in file.items() if name != "file"}, "type": "document",
+         "source": {"type": "file", "file_id": "file_1"}},
+        {"type": "image", "source": {"type": "url", "url": "https://a.example/a.png"}, **kept},
+    ]  # fmt: skip

@@ -264,13 +264,19 @@ def _block(part: Any) -> Iterator[dict[str, Any]]:
             yield from _blocks(part.get("refusal"))
         case "image_url":
             source = part.get("image_url")
-            yield {"type": "image", "source": _source(source.get("url") if isinstance(source, dict) else source)}
+            url = source.get("url") if isinstance(source, dict) else source
+            yield {"type": "image", "source": _source(url), **_beside(part)}
         case "file":
-            yield _document(part.get("file"))
+            yield {**_document(part.get("file")), **_beside(part)}
         case "input_audio" | "video_url" as kind:
             raise BadRequestError(f'a content part of type "{kind}" does not exist on Anthropic\'s Messages wire.')
         case _:
             yield part
+
+
+def _beside(part: dict[str, Any]) -> dict[str, Any]:
+    """Return what a caller says about a picture or a file in Anthropic's own words, such as that it is to be cited."""
+    return {name: part[name] for name in ("citations", "context", "cache_control") if part.get(name) is not None}
 
 
 def _source(url: Any) -> dict[str, Any]:
