@@ -18,7 +18,7 @@ from .report import RUN_COLUMNS
 from .run import Run
 from .runs import FoundRun, find_run
 
-__all__ = ["Explanation", "explain", "explain_so_far"]
+__all__ = ["Explanation", "explain", "explain_so_far", "kept_answer"]
 
 _BILL = ("attempts", "prompt_tokens", "completion_tokens", "cost", "seconds")
 _LIMIT = 4_000  # characters of a text that are printed
@@ -147,6 +147,13 @@ def explain_so_far(run: Run, position: int) -> Explanation:
     request, note = _request(found, number, record)
     note = "; ".join(filter(None, [note, _recorded(found, position)])) or None
     return _explanation(found, run.rows.index[position], position, cells, record, request, note)
+
+
+def kept_answer(run: Run, position: int) -> tuple[bytes | None, str | None]:
+    """Return the answer of a row of this kernel and the text of the structure in it, as far as they were kept."""
+    found = FoundRun(run.name, run, run.record, run.records)
+    record = _record(found, _number(found, position, None))
+    return (None, None) if record is None else (record.answer, record.text)
 
 
 def _explanation(

@@ -347,6 +347,36 @@ def test_a_choice_without_the_others_probabilities_is_its_own() -> None:
     assert FieldMeter(Maybe).measured(reply, '{"sure": true}') == pytest.approx({"sure": 0.5})
 
 
+def test_each_value_of_a_choice_has_its_chance() -> None:
+    class Felt(msgspec.Struct):
+        mood: Mood
+        grade: Literal[1, 2, 30] = 1
+
+    text = '{"mood": "happy"}'
+    reply = one_token(text, 0.5, '"happy', {'"happy': 0.5, '"sad"': 0.2, '"sadd': 0.1, "So": 0.2})
+    chances = FieldMeter(Felt).chances(reply, text)
+    assert chances == {"mood": pytest.approx({'"happy"': 0.625, '"sad"': 0.25, '"sadder"': 0.125})}
+    assert chances["mood"]['"happy"'] == pytest.approx(FieldMeter(Felt).measured(reply, text)["mood"])
+    unclear = one_token(text, 0.6, '"happy', {'"happy': 0.6, '"sa': 0.4})  # sad or sadder: nobody knows
+    assert FieldMeter(Felt).chances(unclear, text) == {"mood": pytest.approx({'"happy"': 0.6})}
+    later = one_token('{"mood": "sadder"}', 0.9, "der", {"der": 0.9, '"': 0.1})
+    assert FieldMeter(Felt).chances(later, '{"mood": "sadder"}') == {}  # the token before lists no others
+    assert FieldMeter(Felt).chances(one_token(text, 0.5, '"happy', {}), text) == {}
+    assert FieldMeter(Felt).chances(None, None) == {}
+
+
+def test_a_review_shows_the_chance_of_each_choice() -> None:
+    result = extracted(answer(*ANSWER), confidence=True, store=None)
+    fields = {field["name"]: field for field in mf.ReviewView(result).row["fields"]}
+    assert fields["mood"]["choices"] == ["happy", "sad", "sadder"]
+    assert fields["mood"]["chances"] == pytest.approx([0.4, 0.3, 0.3])
+    assert fields["is_adult"]["choices"] == ["true", "false"]
+    assert fields["is_adult"]["chances"] == pytest.approx([0.75, 0.25], abs=0.01)
+    assert fields["tags"]["chances"] == []
+    counted = extracted(answer(*ANSWER), answer(*ANSWER), confidence=2, store=None)
+    assert mf.ReviewView(counted).row["fields"][2]["chances"] == [None, None, None]
+
+
 def test_what_was_read_from_the_cache_is_counted_for_every_sample() -> None:
     one = Outcome("ok", 1, prompt_tokens=1_000, completion_tokens=5, cached_tokens=900)
     several = together([one, one, one], {})

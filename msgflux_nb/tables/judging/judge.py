@@ -70,6 +70,10 @@ class Judge:
         """Return the confidence of each field of an answer from its tokens; None if samples are counted instead."""
         return None if self._meter is None else self._meter.measured(answer, text)
 
+    def chances(self, answer: bytes | None, text: str | None) -> dict[str, dict[str, float]]:
+        """Return for each choice the probability of its legal values, as JSON; empty if samples are counted instead."""
+        return {} if self._meter is None else self._meter.chances(answer, text)
+
     def impossible(self, answer: bytes | None) -> MsgfluxError | None:
         """Return the error if the provider's answers have no probabilities; None as long as they may have."""
         if self._meter is None or self._heard or answer is None:

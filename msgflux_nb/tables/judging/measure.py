@@ -51,21 +51,45 @@ class FieldMeter:
         every = (self._measured_in(answer, one) for one in json_texts(text))
         return next(filter(None, every), {})
 
+    def chances(self, answer: bytes | None, text: str | None) -> dict[str, dict[str, float]]:
+        """Return for each choice the probability of its legal values, as JSON; arguments as in :meth:`measured`.
+
+        Values that the listed tokens do not tell apart, and choices whose tokens list no alternatives, are left out.
+        """
+        if answer is None or text is None:
+            return {}
+        for one in json_texts(text):
+            found = {
+                name: _chances(literal, tokens, start, legal)
+                for name, literal, tokens, start, _, legal in self._values(answer, one)
+                if literal in legal
+            }
+            if found:
+                return {name: chances for name, chances in found.items() if chances}
+        return {}
+
     def _measured_in(self, answer: bytes, text: str) -> dict[str, float]:
+        found: dict[str, float] = {}
+        for name, literal, tokens, start, end, legal in self._values(answer, text):
+            sure = _sureness(literal, tokens, start, end, legal)
+            if sure is not None:
+                found[name] = min(sure, found.get(name, 1.0))
+        return found
+
+    def _values(
+        self, answer: bytes, text: str
+    ) -> Iterator[tuple[str, str, list[tuple[int, TokenLogprob]], int, int, tuple[str, ...]]]:
+        """Yield the values in a text: the field, the value's JSON, its tokens, its bytes, the field's legal values."""
         places = places_of(text)
         tokens = token_text(answer, text) if places else None
         if tokens is None:
-            return {}
-        found: dict[str, float] = {}
+            return
         for place, start, end in _in_bytes(text, places):
             path = place.path[1:] if self._is_wrapped(place) else place.path
             for name, wanted, legal in self._fields:
                 if path[: len(wanted)] == wanted:
                     alone = legal if len(path) == len(wanted) else ()
-                    sure = _sureness(text[place.start : place.end], tokens.within(start, end), start, end, alone)
-                    if sure is not None:
-                        found[name] = min(sure, found.get(name, 1.0))
-        return found
+                    yield name, text[place.start : place.end], tokens.within(start, end), start, end, alone
 
     def _is_wrapped(self, place: ValuePlace) -> bool:
         return not self._is_record and place.path[:1] == ("value",)
@@ -99,28 +123,64 @@ def _among(literal: str, tokens: list[tuple[int, TokenLogprob]], start: int, leg
     return sure if tokens else None
 
 
+def _chances(
+    literal: str, tokens: list[tuple[int, TokenLogprob]], start: int, legal: Sequence[str]
+) -> dict[str, float]:
+    """Return the probability of each legal value, as far as the listed tokens tell; empty if one lists no others."""
+    written, reached = literal.encode(), 1.0
+    chances: dict[str, float] = {}
+    mixed: set[str] = set()
+    for at, token in tokens:
+        done = max(0, at - start)
+        left = {one.encode()[done:]: one for one in legal if one.encode().startswith(written[:done])}
+        if len(left) < 2:
+            break
+        leading = _leading(token, token.token.encode("utf-8", "replace")[: max(0, start - at)], [*left])
+        every = sum(leading.values())
+        if not token.top and set(left) <= {value for values in leading for value in values}:
+            continue  # a quote, which all values have
+        if not token.top or every <= 0.0:
+            return {}
+        own = 0.0
+        for values, weight in leading.items():
+            if written[done:] in values:
+                own += weight
+            elif len(values) == 1:
+                chances[left[values[0]]] = chances.get(left[values[0]], 0.0) + reached * weight / every
+            else:
+                mixed.update(left[value] for value in values)
+        reached *= own / every
+    return {one: chance for one, chance in ({**chances, literal: reached}).items() if one not in mixed}
+
+
 def _share(token: TokenLogprob, lead: bytes, mine: bytes, legal: Sequence[bytes]) -> float | None:
-    """Return the probability of the tokens that lead to one value, divided by that of the tokens that lead to any.
+    """Return the probability of the tokens that lead to one value, divided by that of the tokens that lead to any."""
+    leading = _leading(token, lead, legal)
+    own = sum(weight for values, weight in leading.items() if mine in values)
+    if not token.top:  # no alternatives are listed: the token's own probability, if it excludes a value
+        return own if set(legal) - {value for values in leading for value in values} else 1.0
+    every = sum(leading.values())
+    return own / every if every > 0.0 else None
+
+
+def _leading(token: TokenLogprob, lead: bytes, legal: Sequence[bytes]) -> dict[tuple[bytes, ...], float]:
+    """Return the probability of the tokens in one place, by the values to which they lead.
 
     A value to which none of the listed tokens leads is at most as likely as the least likely of them, and gets that
     probability.
     """
-    weights = dict(token.top) | {token.token: token.logprob}
-    own = every = 0.0
-    unseen = set(legal)
-    for text, logprob in weights.items():
+    found: dict[tuple[bytes, ...], float] = {}
+    for text, logprob in (dict(token.top) | {token.token: token.logprob}).items():
         rest = text.encode("utf-8", "replace")
         rest = rest[len(lead) :] if rest.startswith(lead) else rest.lstrip() if not lead.strip() else b""
-        if not rest or not any(_agree(rest, one) for one in legal):
-            continue
-        unseen -= {one for one in legal if _agree(rest, one)}
-        weight = math.exp(min(0.0, logprob))
-        every += weight
-        own += weight if _agree(rest, mine) else 0.0
-    if not token.top:  # no alternatives are listed: the token's own probability, if it excludes a value
-        return own if unseen else 1.0
-    every += len(unseen) * math.exp(min(0.0, min(logprob for _, logprob in token.top)))
-    return own / every if every > 0.0 else None
+        values = tuple(one for one in legal if _agree(rest, one)) if rest else ()
+        if values:
+            found[values] = found.get(values, 0.0) + math.exp(min(0.0, logprob))
+    if token.top:
+        least = math.exp(min(0.0, min(logprob for _, logprob in token.top)))
+        seen = {value for values in found for value in values}
+        found |= {(one,): least for one in legal if one not in seen}
+    return found
 
 
 def _agree(token: bytes, value: bytes) -> bool:

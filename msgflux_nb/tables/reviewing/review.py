@@ -16,6 +16,7 @@ from ...errors import StoreError
 from ..compare import same_cell
 from ..corrections import Correction
 from ..dtypes import Column, columns
+from ..explain import kept_answer
 from ..fields import plain
 from ..frame import frame_from_columns
 from ..frames.foreign import to_pandas
@@ -28,7 +29,7 @@ from .decisions import Decision, Decisions
 from .doubts import confidence_of, doubts_of
 from .estimate import Estimate, estimate_of
 from .order import ReviewOrder, mixed_order
-from .written import read_value, shown_value
+from .written import choices_of, read_value, shown_value
 
 __all__ = ["Review"]
 
@@ -159,6 +160,22 @@ class Review:
             return {}
         row = self._sure.iloc[place]
         return {str(name): float(cell) for name, cell in row.items() if not pd.isna(cell)}
+
+    def chances(self, position: int) -> dict[str, dict[str, float]]:
+        """Return for each choice of a row the probability of its values, by their texts; empty where unknown."""
+        judge = self.run.judge
+        if judge is None or self.run.pieces is not None:
+            return {}
+        found = judge.chances(*kept_answer(self.run, position))
+        return {
+            column.name: {
+                shown_value(choice): found[column.name][written]
+                for choice in choices_of(column)
+                if (written := msgspec.json.encode(choice).decode()) in found[column.name]
+            }
+            for column in self.columns
+            if column.name in found
+        }
 
     def share(self, field: str, value: str) -> float:
         """Return the share of the model's answers in which a field has this value."""

@@ -46,7 +46,7 @@ def row_picture(review: Review, position: int) -> Picture:
     """
     value, sure = review.value(position), review.confidence(position)
     texts, trouble = _texts(review, position)
-    media, edited = _media(review, position), review.edited(position)
+    media, edited, chances = _media(review, position), review.edited(position), review.chances(position)
     fields, spans, left = [], [], _QUOTES
     for number, column in enumerate(review.columns, 1):
         cell = at(value, column.path) if not column.tags else None
@@ -65,6 +65,7 @@ def row_picture(review: Review, position: int) -> Picture:
                 "confidence": sure.get(column.name),
                 "choices": choices,
                 "shares": [review.share(column.name, choice) for choice in choices],
+                "chances": [chances.get(column.name, {}).get(choice) for choice in choices],
                 "found": _found(column, cell, quotes) if items and (quotes or not media) else "",
                 "edited": column.name in edited,
                 "fixed": bool(column.tags) or len(value_text) > _VALUE_LIMIT,

@@ -8,14 +8,14 @@ import { tintOf } from "./reading.js";
 /**
  * @typedef {{
  *   name: string, type: string, value: string, missing: boolean, confidence: number | null, choices: string[],
- *   shares: number[], found: "" | "yes" | "no", edited: boolean, fixed: boolean,
+ *   shares: number[], chances: (number | null)[], found: "" | "yes" | "no", edited: boolean, fixed: boolean,
  * }} ToldField
  */
 
 const SURE = 0.9; // from this confidence on the meter is grey
 
 /**
- * Make a meter of a value's confidence: grey if it is high, else amber, the stronger the lower it is.
+ * Make a meter of a value's confidence: grey if it is high, else amber, the stronger the lower it is; empty if unknown.
  * @param {number | null} sure
  * @returns {HTMLElement}
  */
@@ -98,11 +98,12 @@ export function recordForm(tell) {
 
   /** @param {ToldField} field */
   function choices(field) {
+    const known = field.chances.some((chance) => chance !== null);
     const group = element("div", { class: "mf-choices", role: "radiogroup", "aria-label": field.name });
     field.choices.forEach((choice, index) => {
       const taken = choice === field.value && !field.missing;
       const attributes = { type: "button", class: "mf-option", role: "radio", "aria-checked": String(taken), disabled: readOnly, onclick: () => tell.set(field.name, choice) };
-      group.append(element("button", attributes, element("kbd", {}, String(index + 1)), element("span", {}, choice), commonness(field.shares[index])));
+      group.append(element("button", attributes, element("kbd", {}, String(index + 1)), element("span", {}, choice), known ? sureness(field.chances[index]) : commonness(field.shares[index])));
     });
     return group;
   }
