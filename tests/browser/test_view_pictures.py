@@ -199,7 +199,8 @@ def reviewed(page: Page) -> None:
     result = mf.extract([text], Mail, model=model, store=False, progress=False)
     sure = pd.DataFrame([[0.97, 0.52, 0.81, 0.99]], columns=Mail.__struct_fields__, index=result.index)
     view = mf.ReviewView(result, confidence=sure)
-    WidgetPage(page, mf.ReviewView, {"row": view.row, "status": view.status})
+    shown = [{**field, "chances": [0.48, 0.52] if field["name"] == "urgency" else []} for field in view.row["fields"]]
+    WidgetPage(page, mf.ReviewView, {"row": {**view.row, "fields": shown}, "status": view.status})
 
 
 OUTPUT = "color: var(--jp-ui-font-color0); font: 13px/1.5 var(--jp-content-font-family); width: 860px"
