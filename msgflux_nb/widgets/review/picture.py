@@ -54,7 +54,6 @@ def row_picture(review: Review, position: int) -> Picture:
         left -= len(items)
         quotes = _quotes(texts, items)
         spans += [(text, start, end, number) for text, start, end in quotes]
-        choices = [shown_value(choice) for choice in choices_of(column)[:_CHOICES]]
         value_text = shown_value(cell) if not column.tags else type(value).__name__
         fields.append(
             {
@@ -63,9 +62,7 @@ def row_picture(review: Review, position: int) -> Picture:
                 "value": value_text[:_VALUE_LIMIT] + ("…" if len(value_text) > _VALUE_LIMIT else ""),
                 "missing": cell is None and not column.tags,
                 "confidence": sure.get(column.name),
-                "choices": choices,
-                "shares": [review.share(column.name, choice) for choice in choices],
-                "chances": [chances.get(column.name, {}).get(choice) for choice in choices],
+                **_choices(review, column, chances.get(column.name, {})),
                 "found": _found(column, cell, quotes) if items and (quotes or not media) else "",
                 "edited": column.name in edited,
                 "fixed": bool(column.tags) or len(value_text) > _VALUE_LIMIT,
@@ -118,6 +115,13 @@ def segments_of(text: str, spans: list[tuple[int, int, int]]) -> list[list[Any]]
         numbers = [number for first, last, number in spans if first <= start and end <= last]
         pieces.append([text[start:end], numbers])
     return pieces or [[text, []]]
+
+
+def _choices(review: Review, column: Column, chances: dict[str, float]) -> Picture:
+    """Return the choices of a field, each with its share of all answers and its probability in this row, if known."""
+    choices = [shown_value(choice) for choice in choices_of(column)[:_CHOICES]]
+    shares = [review.share(column.name, choice) for choice in choices]
+    return {"choices": choices, "shares": shares, "chances": [chances.get(choice) for choice in choices]}
 
 
 def _texts(review: Review, position: int) -> tuple[list[tuple[str, str]], str]:
