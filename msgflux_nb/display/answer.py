@@ -59,7 +59,7 @@ def answer_bundle(answer: Any) -> dict[str, str]:
         source_list(snapshot.annotations),
     ]
     if problem is not None:
-        parts.append(_problem(problem))
+        parts.append(_problem(problem, answer.metadata))
     parts.append(flags(answer.metadata.warnings))
     raw = snapshot.text if found or _read(drawn) != _read(html.escape(snapshot.text)) else ""
     parts.append(_line(answer, problem, raw, fits=bool(found)))
@@ -98,12 +98,22 @@ def _raw(text: str) -> str:
     return f'<pre style="{_RAW}">{html.escape(text[:_RAW_LIMIT])}</pre>{more}'
 
 
-def _problem(problem: MsgfluxError) -> str:
-    """Draw a problem as a card: a mark, the error's name, and its message."""
+def _problem(problem: MsgfluxError, metadata: Any) -> str:
+    """Draw a problem as a card: a mark, the error's name, its message, and what a report of it needs, folded."""
+    name, said = type(problem).__name__, str(problem)
+    facts = {"provider": metadata.provider, "model": metadata.model, "wire": metadata.wire, "answer": metadata.id}
+    facts |= {"ended": metadata.raw_finish_reason or metadata.finish_reason, "requests": metadata.attempts}
+    known = [f"{name}: {said}", *(f"{key}: {value}" for key, value in facts.items() if value is not None)]
+    report = f'<pre style="{_RAW}">{html.escape(chr(10).join(known))}</pre>'
     cross = f'<div style="color: var(--jp-error-color1, #d32f2f); flex: none">{icon("cross")}</div>'
-    words = f'<p style="{WORDS}; margin: 4px 0 0; font-size: 13px; max-width: 74ch">{html.escape(str(problem))}</p>'
-    said = f'<div style="min-width: 0"><b>{type(problem).__name__}</b>{words}</div>'
-    return f'<div style="{CARD}; {_WRONG}">{cross}{said}</div>'
+    words = f'<p style="{WORDS}; margin: 4px 0 0; font-size: 13px; max-width: 74ch">{html.escape(said)}</p>'
+    title = (
+        f'<summary style="{QUIET}; cursor: pointer; margin: 6px 0 0; font-size: 12px">details for a report</summary>'
+    )
+    return (
+        f'<div style="{CARD}; {_WRONG}">{cross}<div style="min-width: 0; flex: 1"><b>{name}</b>{words}'
+        f"<details>{title}{report}</details></div></div>"
+    )
 
 
 def _ending(answer: Any, problem: MsgfluxError | None, *, fits: bool) -> tuple[str, str, str]:
@@ -175,7 +185,7 @@ def _begun(prefill: str, text: str) -> str:
     drawn = markdown_html(text)
     if not prefill:
         return drawn
-    opening, paragraph, rest = drawn.partition("<p>")
+    opening, paragraph, rest = drawn.partition('<p dir="auto">')
     if not _PLAIN.fullmatch(prefill) or not rest.startswith(prefill) or opening.count("<") != 1:
         return ""
     return f"{opening}{paragraph}{marked(prefill)}{rest.removeprefix(prefill)}"
@@ -194,4 +204,4 @@ def _reasoning(answer: Any) -> str:
 
 
 def _words(inner: str) -> str:
-    return f'<pre style="{WORDS}">{inner}</pre>'
+    return f'<pre dir="auto" style="{WORDS}">{inner}</pre>'

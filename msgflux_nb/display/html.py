@@ -78,6 +78,6 @@ def card_html(head: str, inner: str) -> str:
 
 
 def _table_row(row: StructureRow, style: str) -> str:
-    cells = ((_NAME, row.field), (_VALUE, row.value or ""), (_TYPE, row.type))
-    drawn = "".join(f'<td style="{look}">{escape(text)}</td>' for look, text in cells)
+    cells = ((_NAME, "", row.field), (_VALUE, ' dir="auto"', row.value or ""), (_TYPE, "", row.type))
+    drawn = "".join(f'<td{more} style="{look}">{escape(text)}</td>' for look, more, text in cells)
     return f'<tr style="{style}">{drawn}</tr>'

@@ -66,13 +66,20 @@ _CELL = {
     for side in ("left", "center", "right")
 }
 _DRAWN = "mathjax_process"
+_OWN_DIRECTION = ("blockquote", "ol", "p", "ul")
 _ATTRIBUTES = {
     "a": {"href"},
-    "ol": {"start"},
+    "ol": {"start", "dir"},
     "span": {"class"},
-    **{tag: {"style"} for tag in ("code", "hr", "pre", "table", "td", "th", "tr")},
+    "table": {"style", "dir"},
+    **{tag: {"dir"} for tag in ("blockquote", "p", "ul")},
+    **{tag: {"style"} for tag in ("code", "hr", "pre", "td", "th", "tr")},
 }
-_WRITTEN = {"style": {_WORDS, _CODE_BLOCK, _CODE, _RULE, _TABLE, _ROW, *_CELL.values()}, "class": {_DRAWN}}
+_WRITTEN = {
+    "style": {_WORDS, _CODE_BLOCK, _CODE, _RULE, _TABLE, _ROW, *_CELL.values()},
+    "class": {_DRAWN},
+    "dir": {"auto"},
+}
 _TEXT_TAGS = {"a", "bdi", "br", "code", "em", "s", "small", "span", "strong"}
 _BLOCK_TAGS = {"blockquote", "hr", "li", "ol", "p", "pre", "table", "tbody", "td", "th", "thead", "tr", "ul"}
 
@@ -116,7 +123,7 @@ def formatted_html(text: str) -> str:
 
 def text_html(text: str) -> str:
     """Draw plain text, its lines broken at words."""
-    return f'<pre style="{_WORDS}">{_safe(text)}</pre>'
+    return f'<pre dir="auto" style="{_WORDS}">{_safe(text)}</pre>'
 
 
 def link_html(label: str, url: str) -> str:
@@ -191,7 +198,16 @@ class _Reader(MarkdownIt):
 class _Renderer(RendererHTML):
     def heading_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         """Write a heading as a bold line, so that it is not large and not in JupyterLab's table of contents."""
-        return "<p><strong>"
+        return f"<p{_direction(tokens[idx])}><strong>"
+
+    def renderToken(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:  # noqa: N802
+        """Write a block with its own direction: a text may hold paragraphs of both."""
+        token = tokens[idx]
+        drawn = super().renderToken(tokens, idx, options, env)
+        opening = f"<{token.tag}"
+        if token.nesting < 0 or token.tag not in _OWN_DIRECTION or not drawn.startswith(opening):
+            return drawn
+        return f"{opening}{_direction(token)}{drawn.removeprefix(opening)}"
 
     def heading_close(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         return "</strong></p>\n"
@@ -206,7 +222,7 @@ class _Renderer(RendererHTML):
         return f'<hr style="{_RULE}">\n'
 
     def table_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
-        return f'<table style="{_TABLE}">\n'
+        return f'<table{_direction(tokens[idx])} style="{_TABLE}">\n'
 
     def tr_open(self, tokens: Sequence[Token], idx: int, options: OptionsDict, env: EnvType) -> str:
         return f'<tr style="{_ROW}">\n'
@@ -235,6 +251,11 @@ class _Renderer(RendererHTML):
             begin -= 1
         label = "".join(token.content for token in tokens[begin + 1 : idx])
         return _link(_attribute(tokens[begin], "href"), label)[1]
+
+
+def _direction(token: Token) -> str:
+    """Return the attribute for the direction of a block by its own text; what is inside a block follows it."""
+    return "" if token.level else ' dir="auto"'
 
 
 def _attribute(token: Token, name: str) -> str:

@@ -61,6 +61,12 @@ NUMBERS: dict[str, Any] = {
     "seconds": 0.74,
     "schema_method": None,
     "cached": False,
+    "provider": "openai",
+    "model": "gpt-4.1-nano",
+    "wire": "chat",
+    "id": "answer-1",
+    "raw_finish_reason": None,
+    "attempts": 2,
 }
 
 
@@ -181,7 +187,7 @@ def test_an_async_answer_is_shown_too() -> None:
         return shown(answer)
 
     with serving(stream("one")) as server:
-        assert "<p>one</p>" in asyncio.run(main(server.url))
+        assert '<p dir="auto">one</p>' in asyncio.run(main(server.url))
 
 
 # Text
@@ -193,7 +199,7 @@ def test_what_was_changed_stands_above_the_numbers_and_is_text() -> None:
 
 
 def test_a_text_is_read_as_markdown() -> None:
-    assert "<p>a <strong>b</strong></p>" in card(Answer("a **b**"))
+    assert '<p dir="auto">a <strong>b</strong></p>' in card(Answer("a **b**"))
 
 
 @pytest.mark.parametrize("prefill", ["*a ", "1. ", "a\n", "a | ", "a <b> ", "a & ", "# ", "a\n\n", '{"a": "', "a *b "])
@@ -205,7 +211,7 @@ def test_a_text_whose_prefill_is_no_plain_words_is_shown_as_it_is(prefill: str) 
 @pytest.mark.parametrize("prefill", ["Because ", "Let's think step by step. ", "Über (Zürich): ", "a"])
 def test_a_text_that_begins_with_plain_words_is_read_as_markdown(prefill: str) -> None:
     drawn = card(Answer("it is *so*.\n\n* yes", prefill=prefill))
-    assert re.search(rf"<p><mark[^>]*>{re.escape(html.escape(prefill))}</mark>it is <em>so</em>.</p>", drawn)
+    assert re.search(rf"<p dir=.auto.><mark[^>]*>{re.escape(html.escape(prefill))}</mark>it is <em>so</em>.</p>", drawn)
     assert "<li>yes</li>" in drawn
 
 
@@ -240,7 +246,9 @@ def test_an_answer_without_text_has_no_place_for_one() -> None:
 
 def test_an_answer_of_nothing_says_why() -> None:
     answer = Answer(value=EmptyOutputError("the answer holds no text."))
-    assert "EmptyOutputError the answer holds no text. failed 61" in words(card(answer))
+    said = words(card(answer))
+    assert said.startswith("EmptyOutputError the answer holds no text. details for a report")
+    assert "requests: 2 failed 61" in said
 
 
 def test_an_answer_that_has_not_begun_says_nothing_yet() -> None:
@@ -406,6 +414,17 @@ def test_nothing_that_a_model_writes_is_markup_anywhere() -> None:
 def test_what_is_wrong_is_text_too() -> None:
     drawn = card(Answer("{}", schema=Person, value=ValidationFailedError(HOSTILE)))
     assert f">{html.escape(HOSTILE)}</p>" in drawn
+    assert f">ValidationFailedError: {html.escape(HOSTILE)}\n" in drawn
+
+
+def test_what_a_report_of_a_failure_needs_is_folded_below_it() -> None:
+    drawn = card(Answer("{}", schema=Person, value=ValidationFailedError("no age")))
+    [report] = re.findall(r"<details><summary[^>]*>details for a report</summary><pre[^>]*>([^<]*)</pre>", drawn)
+    assert report == (
+        "ValidationFailedError: no age\nprovider: openai\nmodel: gpt-4.1-nano\nwire: chat\nanswer: answer-1\n"
+        "ended: stop\nrequests: 2"
+    )
+    assert "details for a report" not in card(Answer("fine"))
 
 
 # The line of numbers

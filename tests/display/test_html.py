@@ -54,7 +54,7 @@ def test_no_text_becomes_markup() -> None:
 def test_no_structure_becomes_markup() -> None:
     page = Reader(structure_html([StructureRow(DANGEROUS, DANGEROUS, DANGEROUS), StructureRow("later", None, "int")]))
     assert page.tags == ["table", "tbody", "tr", "td", "td", "td", "tr", "td", "td", "td"]
-    assert page.names == {"style"}
+    assert page.names == {"style", "dir"}
     assert page.text == DANGEROUS * 3 + "laterint"
 
 

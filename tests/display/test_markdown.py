@@ -23,12 +23,14 @@ from msgflux_nb.display.markdown import (
 OPENING = '<div class="msgflux-markdown mathjax_ignore tex2jax_ignore">'
 # Written down once more, so that the module cannot allow itself something new unnoticed.
 ALLOWED = {
-    **{tag: set[str]() for tag in ("bdi", "blockquote", "br", "em", "li", "p", "s", "small", "strong")},
-    **{tag: set[str]() for tag in ("tbody", "thead", "ul")},
-    **{tag: {"style"} for tag in ("code", "hr", "pre", "table", "td", "th", "tr")},
+    **{tag: set[str]() for tag in ("bdi", "br", "em", "li", "s", "small", "strong")},
+    **{tag: set[str]() for tag in ("tbody", "thead")},
+    **{tag: {"style"} for tag in ("code", "hr", "td", "th", "tr")},
+    **{tag: {"style", "dir"} for tag in ("pre", "table")},
+    **{tag: {"dir"} for tag in ("blockquote", "p", "ul")},
     "a": {"href", "rel"},
     "div": {"class"},
-    "ol": {"start"},
+    "ol": {"start", "dir"},
 }
 DANGEROUS = [
     "http://127.0.0.1:8/?q=s",
@@ -97,10 +99,15 @@ class Page(HTMLParser):
         return found
 
 
-def inner(text: str) -> str:
+def whole(text: str) -> str:
     drawn = markdown_html(text)
     assert drawn.startswith(OPENING)
     return drawn.removeprefix(OPENING).removesuffix("</div>")
+
+
+def inner(text: str) -> str:
+    """What is drawn, without the directions of its blocks."""
+    return re.sub(r'(<(?:blockquote|ol|p|table|ul)) dir="auto"', r"\1", whole(text))
 
 
 # What is drawn
@@ -113,9 +120,23 @@ def test_what_a_person_wrote_without_markdown_stands_as_it_is(text: str) -> None
     assert formatted_html(text) == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "drawn"),
+    [
+        ("שלום\n\nHello", '<p dir="auto">שלום</p>\n<p dir="auto">Hello</p>\n'),
+        ("# שלום\n- א\n\n  ב", '<p dir="auto"><strong>שלום</strong></p>\n<ul dir="auto">\n<li>\n<p>א</p>\n<p>ב</p>\n'),
+        ("> 2. שלום", '<blockquote dir="auto">\n<ol start="2">\n<li>שלום</li>\n'),
+        ("| שם |\n|---|\n| ג |", '<table dir="auto" style='),
+    ],
+)
+def test_each_block_is_laid_out_in_the_direction_of_its_text(text: str, drawn: str) -> None:
+    assert whole(text).startswith(drawn)
+    assert text_html(text).startswith('<pre dir="auto"')
+
+
 def test_what_a_person_wrote_with_markdown_keeps_its_lines() -> None:
     drawn = formatted_html("a **b**\nc\n\n* <b>d</b>")
-    assert "<p>a <strong>b</strong><br>\nc</p>" in drawn
+    assert '<p dir="auto">a <strong>b</strong><br>\nc</p>' in drawn
     assert "<li>&lt;b&gt;d&lt;/b&gt;</li>" in drawn
 
 
@@ -153,7 +174,7 @@ def test_html_is_text() -> None:
 
 def test_no_formula_is_looked_for() -> None:
     assert markdown_html("$5 or $7").startswith(
-        '<div class="msgflux-markdown mathjax_ignore tex2jax_ignore"><p>$5 or $7'
+        '<div class="msgflux-markdown mathjax_ignore tex2jax_ignore"><p dir="auto">$5 or $7'
     )
 
 
@@ -162,7 +183,9 @@ def test_half_a_surrogate_pair_is_a_replacement_character_and_a_whole_one_its_ch
 
 
 def test_a_text_is_drawn_as_it_is() -> None:
-    assert re.fullmatch(r'<pre style="[^"]*">\*a\* &lt;b&gt;\n&quot;\ufffd</pre>', text_html('*a* <b>\n"\ud800'))
+    assert re.fullmatch(
+        r'<pre dir="auto" style="[^"]*">\*a\* &lt;b&gt;\n&quot;\ufffd</pre>', text_html('*a* <b>\n"\ud800')
+    )
 
 
 # Links and images
@@ -397,7 +420,7 @@ def test_blocks_and_the_rest_show_what_the_whole_shows(text: str) -> None:
     assert text.endswith(rest)
     parts = [*finished, markdown_html(rest)]
     assume(text_html("")[:20] not in "".join(parts))  # too deep: the whole is then shown as it is
-    assert "".join(part.removeprefix(OPENING).removesuffix("</div>") for part in parts) == inner(text)
+    assert "".join(part.removeprefix(OPENING).removesuffix("</div>") for part in parts) == whole(text)
 
 
 def test_a_block_longer_than_the_limit_stays_open_and_those_before_it_do_not() -> None:

@@ -17,7 +17,7 @@ def formulas(text: str) -> list[str]:
 
 
 def drawn(text: str) -> str:
-    return re.sub(r"\A<div[^>]*>|\s*</div>\Z", "", markdown_html(text))
+    return re.sub(r"\A<div[^>]*>|\s*</div>\Z", "", markdown_html(text)).replace('<p dir="auto">', "<p>")
 
 
 @pytest.mark.parametrize(

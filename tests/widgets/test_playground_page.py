@@ -343,7 +343,7 @@ def test_no_name_and_no_text_becomes_markup() -> None:
         playground.close()
     assert playground.value.name == HOSTILE
     assert page.tags <= {"div", "style", "small", "pre", "mark", "table", "tbody", "tr", "td"}
-    assert page.names == {"class", "data-kept", "style"}
+    assert page.names == {"class", "data-kept", "dir", "style"}
     assert page.addresses == []
 
 

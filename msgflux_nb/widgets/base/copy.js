@@ -56,7 +56,6 @@ export function markdownBlock(html) {
     pre.replaceWith(block);
     block.append(pre, copyButton("", "copy this code", () => code.textContent ?? ""));
   }
-  for (const part of node.children) part.setAttribute("dir", "auto"); // a text may hold paragraphs of both directions
   drawMaths(node);
   return node;
 }

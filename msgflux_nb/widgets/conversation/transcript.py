@@ -44,11 +44,11 @@ def _part(part: Card) -> str:
         if part.get("html"):
             return "".join(part["html"])
         given = _given(part)
-        return f'<pre style="{WORDS}">{answer_html(given, part["text"][len(given) :])}</pre>'
+        return f'<pre dir="auto" style="{WORDS}">{answer_html(given, part["text"][len(given) :])}</pre>'
     if part["kind"] == "reasoning":
-        words = f'<pre style="{WORDS}">{_safe(part["text"])}</pre>'
+        words = f'<pre dir="auto" style="{WORDS}">{_safe(part["text"])}</pre>'
         return f'<details><summary style="{_QUIET}"><small>reasoning</small></summary>{words}</details>'
-    return f'<pre style="{WORDS}; {_QUIET}">{_safe(_line(part))}</pre>'
+    return f'<pre dir="auto" style="{WORDS}; {_QUIET}">{_safe(_line(part))}</pre>'
 
 
 def _given(part: Card) -> str:

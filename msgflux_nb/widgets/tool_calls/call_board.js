@@ -143,8 +143,8 @@ export function callBoard(store, el, { live, signal }) {
 
   /** @param {{ answer: string, html?: string }} told */
   function drawAnswer({ answer: text, html = "" }) {
-    if (text === answered) return;
-    answered = text;
+    if (text + html === answered) return;
+    answered = text + html;
     answer.replaceChildren(html ? markdownBlock(html) : text);
   }
 
@@ -166,7 +166,7 @@ export function callBoard(store, el, { live, signal }) {
     question.title = told.question ?? "";
     stop.classList.toggle("mf-away", !told.running);
     hint.hidden = calls > 0 || told.state !== "idle";
-    said.hidden = !told.answer;
+    said.hidden = !told.answer && !told.html;
     said.classList.toggle("mf-unseen", time.shown < time.times.length);
     drawAnswer(told);
     const wrong = problem ?? told.error;

@@ -106,14 +106,15 @@ class CallBoard(ToldRun):
     # -- for the page ---------------------------------------------------------------------------------------
 
     def _told_state(self) -> dict[str, Any]:
-        error = self.error
+        error, answer = self.error, self._answer[:_ANSWER_LENGTH]
+        html = drawn_answer(answer)
         return {
             "state": self.state,
             "running": self.running,
             "tools": {name: [msgspec.to_builtins(one) for one in fields] for name, fields in self._fields.items()},
             "status": list(self._figures),
-            "answer": self._answer[:_ANSWER_LENGTH],
-            "html": drawn_answer(self._answer[:_ANSWER_LENGTH]),
+            "answer": "" if html else answer,
+            "html": html,
             "question": self._question_text[:_QUESTION_LENGTH],
             "error": None if error is None else [type(error).__name__, str(error)],
         }

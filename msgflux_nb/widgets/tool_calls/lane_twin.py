@@ -44,7 +44,7 @@ def lanes_html(lanes: Sequence[Lane], *, state: str, figures: Sequence[str], ans
     if len(lanes) > _CARDS:
         parts.append(f"<small>{len(lanes) - _CARDS:,} more calls</small>")
     if answer:
-        words = f'<pre style="{WORDS}">{escape(_cut(answer))}</pre>'
+        words = f'<pre dir="auto" style="{WORDS}">{escape(_cut(answer))}</pre>'
         parts.append(labelled("assistant", drawn_answer(_cut(answer)) or words))
     if error:
         parts.append(wrong(escape(_cut(error))))
