@@ -47,6 +47,7 @@ def test_a_field_that_is_pointed_at_lights_its_quote_and_a_quote_its_field(opene
     page = opened.page
     quotes, fields = page.locator(".mf-quote"), page.locator(".mf-field")
     expect(quotes).to_have_count(3)
+    expect(page.locator(".mf-read")).to_have_attribute("dir", "auto")  # a text may run from right to left
     fields.nth(1).hover()
     expect(quotes.filter(has_text="Ghent")).to_have_class("mf-quote mf-on")
     quotes.filter(has_text="1815").hover()

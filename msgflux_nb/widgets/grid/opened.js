@@ -31,7 +31,7 @@ export function openedAnswer(rate) {
     draw(told) {
       node.hidden = told.row === undefined;
       if (node.hidden) return;
-      asked.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, `input ${told.label}`)), element("p", { class: "mf-words mf-input-text" }, told.input));
+      asked.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, `input ${told.label}`)), element("p", { class: "mf-words mf-input-text", dir: "auto" }, told.input));
       const against = told.against ? `${told.who}, against ${told.against}` : told.who;
       said.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, "answer"), element("span", { class: "mf-note mf-cut" }, against)));
       for (const [name, pieces] of told.fields) said.append(element("p", { class: "mf-words" }, ...(name ? [element("dfn", {}, name), " "] : []), ...words(pieces)));

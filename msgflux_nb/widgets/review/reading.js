@@ -30,7 +30,7 @@ export function readingNodes({ texts, media }) {
   const nodes = media.map(([kind, data]) => mediaNode(kind, data));
   for (const [name, pieces] of texts) {
     if (several) nodes.push(element("span", { class: "mf-role" }, name));
-    const words = element("div", { class: "mf-words mf-read" });
+    const words = element("div", { class: "mf-words mf-read", dir: "auto" });
     words.append(...pieces.flatMap(pieceNodes));
     nodes.push(words);
   }
