@@ -30,6 +30,7 @@ __all__ = ["error_in", "failure_in_stream", "failure_of_body", "failure_of_statu
 Scrub = Callable[[str], str]
 
 _TEXT_LIMIT = 4000
+_LOOKED_AT = 65_536  # characters of what is no answer; looking for keys in 64 MB takes seconds
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,400})</title>", re.I)
 # With these statuses a proxy's page tells what happened; with others below 500 the address may be wrong.
 _PAGE_IS_AN_ANSWER = frozenset((401, 402, 408, 413, 429))
@@ -88,14 +89,14 @@ def failure_of_body(
     payload = _parsed(body)
     if payload is None and body.lstrip()[:1] == b"<":
         return _html(body, url, 200, scrub, expected)
-    start = scrub(" ".join(body.decode("utf-8", "replace").split()))[:120]
+    start = scrub(" ".join(body.decode("utf-8", "replace").split())[:_LOOKED_AT])[:120]
     advice = "" if _is_completion(payload) else " Check base_url; it usually ends in /v1."
     return NotAnApiError(f"expected {expected} from {url}, got {start!r}.{advice}", status=200)
 
 
 def failure_in_stream(text: str, *, scrub: Scrub = str) -> ServerError:
     """Return the exception for a chunk that is not JSON."""
-    got = _page(text, scrub) if text.lstrip()[:1] == "<" else repr(scrub(text)[:120])
+    got = _page(text, scrub) if text.lstrip()[:1] == "<" else repr(scrub(text[:_LOOKED_AT])[:120])
     return ServerError(f"expected JSON in the stream, got {got}.")
 
 

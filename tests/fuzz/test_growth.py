@@ -9,7 +9,7 @@ import pytest
 from msgflux_nb.display.markdown import blocks, markdown_html
 from msgflux_nb.generation.decode import decode_json
 from msgflux_nb.generation.item_texts import ItemTexts
-from msgflux_nb.protocol.failure import failure_of_status
+from msgflux_nb.protocol.failure import failure_in_stream, failure_of_body, failure_of_status
 from msgflux_nb.protocol.refusal import _last
 from msgflux_nb.storage.recordings.media import without_media
 from msgflux_nb.tables.chunks.chunk import Chunk
@@ -59,3 +59,17 @@ def quiet(read: Callable[[], object]) -> None:
 def test_what_was_slow_once_keeps_no_interrupt_waiting(name: str) -> None:
     """An interrupt is taken between two steps of Python; all of these together are shorter than a second."""
     assert seconds_of(lambda _: SLOW[name](), "", runs=3) < 1
+
+
+def test_keys_are_looked_for_in_the_beginning_of_what_is_no_answer() -> None:
+    """Only its beginning is shown; a server may send 64 MB, in which the search takes seconds."""
+    seen: list[int] = []
+
+    def scrub(text: str) -> str:
+        seen.append(len(text))
+        return text
+
+    for text in ("[" * 200_000, "a " * 200_000, "{" + "a" * 200_000):
+        failure_of_body(text.encode(), scrub=scrub)
+        failure_in_stream(text, scrub=scrub)
+    assert max(seen) <= 65_536
