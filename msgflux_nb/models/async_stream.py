@@ -105,7 +105,7 @@ class AsyncStreamResponse(Arriving):
         from ..http.limits import pause, waking
         from .transport import aopen_exchange, keep_recalled
 
-        recalled = exchange.recall()
+        recalled = await exchange.arecall()
         if recalled is not None:
             keep_recalled(exchange)
             yield recalled
@@ -119,13 +119,16 @@ class AsyncStreamResponse(Arriving):
                     async with aopen_exchange(endpoint, exchange, abort, exchange.hear) as chunks:
                         async for data in chunks:
                             yield exchange.feed(data)
-                    yield exchange.close()
+                    events = exchange.close()
+                    await exchange.awritten()
+                    yield events
                     return
                 except MsgfluxError as error:
                     if abort.asked:
                         return
                     rest = exchange.finished_anyway()
                     if rest is not None:
+                        await exchange.awritten()
                         yield rest
                         return
                     delay = exchange.delay_after(error)

@@ -324,7 +324,7 @@ class _BatchStream(AsyncStreamResponse):
             self._turn.drop(ticket)
 
     async def _run(self, exchange: Exchange) -> AsyncGenerator[list[Event], None]:
-        recalled = exchange.recall() if self._given is None else None
+        recalled = await exchange.arecall() if self._given is None else None
         if recalled is not None:
             keep_recalled(exchange)
             yield recalled
@@ -338,6 +338,7 @@ class _BatchStream(AsyncStreamResponse):
                     yield events
                 ticket, self._ticket = self._ticket, None
                 self._turn.succeed(ticket, exchange.snapshot.usage)
+                await exchange.awritten()
                 self._came(exchange)
                 return
             except NotSentError as error:
@@ -350,6 +351,7 @@ class _BatchStream(AsyncStreamResponse):
                 if rest is not None and ticket is not None:
                     yield rest
                     self._turn.succeed(ticket, exchange.snapshot.usage)
+                    await exchange.awritten()
                     self._came(exchange)
                     return
                 reason = exchange.reason(error)

@@ -43,14 +43,32 @@ def _random() -> float:
     return random.random()  # noqa: S311  # no secret depends on it
 
 
+def _not_recalled(error: MsgfluxError) -> list[Event] | None:
+    warnings.warn(f"the answer in the cache cannot be used: {error}", RuntimeWarning, stacklevel=3)
+    return None
+
+
+def _not_kept(error: MsgfluxError) -> None:  # the answer was paid for: do not lose it
+    warnings.warn(f"the answer was not kept in the cache: {error}", RuntimeWarning, stacklevel=3)
+
+
 class Entry(Protocol):
     """The place of one request in a cache of answers."""
 
     def get(self) -> bytes | None:
         """Return the bytes of its answer, or None."""
 
+    async def aget(self) -> bytes | None:
+        """As ``get``, for a running event loop."""
+
     def put(self, data: bytes, *, texts: bytes) -> None:
-        """Keep the bytes of its complete answer; ``texts`` are the answer's texts, each in one piece."""
+        """Queue the bytes of its complete answer; ``texts`` are the answer's texts, each in one piece."""
+
+    def written(self) -> None:
+        """Wait until the answer is written."""
+
+    async def awritten(self) -> None:
+        """As ``written``, for a running event loop."""
 
 
 class Exchange:
@@ -239,21 +257,48 @@ class Exchange:
 
     def recall(self) -> list[Event] | None:
         """Take the answer from the cache and return its events; None if the cache has none that can be used."""
-        entry = self._entry
         try:
-            data = None if entry is None else entry.get()
-            if data is None:
-                return None
-            self._restart(str)
-            self._entry, self.cached, self.recalled = None, True, data
+            data = None if self._entry is None else self._entry.get()
+        except MsgfluxError as error:
+            return _not_recalled(error)
+        return None if data is None else self._recalled(data)
+
+    async def arecall(self) -> list[Event] | None:
+        """As :meth:`recall`, for a running event loop, which it does not block."""
+        try:
+            data = None if self._entry is None else await self._entry.aget()
+        except MsgfluxError as error:
+            return _not_recalled(error)
+        return None if data is None else self._recalled(data)
+
+    def _recalled(self, data: bytes) -> list[Event] | None:
+        entry = self._entry
+        self._restart(str)
+        self._entry, self.cached, self.recalled = None, True, data
+        try:
             events = self.feed(data)
             return events + self.close()
         except MsgfluxError as error:  # ask the model instead
-            warnings.warn(f"the answer in the cache cannot be used: {error}", RuntimeWarning, stacklevel=2)
             self._entry, self.cached, self.state = entry, False, "new"
             self._times.forget()
             self._reading = None
-            return None
+            return _not_recalled(error)
+
+    def written(self) -> None:
+        """Wait until the answer is in its cache; warn if that is not possible now."""
+        if self._entry is not None:
+            try:
+                self._entry.written()
+            except StoreError as error:
+                _not_kept(error)
+
+    async def awritten(self) -> None:
+        """As :meth:`written`, for a running event loop, which it does not block."""
+        if self._entry is not None:
+            try:
+                await self._entry.awritten()
+            except StoreError as error:
+                _not_kept(error)
 
     def feed(self, data: bytes) -> list[Event]:
         """Take bytes and return their events.
@@ -363,8 +408,8 @@ class Exchange:
     def _keep(self, entry: Entry) -> None:
         try:
             entry.put(b"".join(self._received), texts=texts_of(self.snapshot))
-        except StoreError as error:  # the answer was paid for: do not lose it
-            warnings.warn(f"the answer was not kept in the cache: {error}", RuntimeWarning, stacklevel=2)
+        except StoreError as error:
+            _not_kept(error)
 
     def _restart(self, scrub: Scrub) -> None:
         self.state = "running"

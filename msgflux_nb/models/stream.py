@@ -222,13 +222,16 @@ class StreamResponse(Arriving):
                 with open_exchange(endpoint, exchange, abort) as chunks:
                     for data in chunks:
                         yield from exchange.feed(data)
-                yield from exchange.close()
+                events = exchange.close()
+                exchange.written()
+                yield from events
                 return None
             except MsgfluxError as error:
                 if abort.asked:
                     return None
                 rest = exchange.finished_anyway()
                 if rest is not None:
+                    exchange.written()
                     yield from rest
                     return None
                 delay = exchange.delay_after(error)

@@ -39,6 +39,9 @@ _PUT = Table(
 )
 
 
+_GET = "SELECT answer FROM answers WHERE key = ?"
+
+
 def request_key(url: str, body: bytes) -> str:
     """Return the hash of a request: of its address and its body, whatever the order of its fields."""
     canonical = msgspec.json.encode(msgspec.json.decode(body), order="sorted")
@@ -84,12 +87,20 @@ class Store:
     def get(self, key: str) -> bytes | None:
         """Return the answer's bytes, or None."""
         waiting = self.worker.waiting.get(_PUT, key)
+        return self._answer(key, self.rows(_GET, key)) if waiting is None else bytes(waiting[3])
+
+    async def aget(self, key: str) -> bytes | None:
+        """As :meth:`get`, for a running event loop, which it does not block."""
+        waiting = self.worker.waiting.get(_PUT, key)
         if waiting is not None:
             return bytes(waiting[3])
-        row = self.row("SELECT answer FROM answers WHERE key = ?", key)
-        if row is not None and not isinstance(row[0], bytes):
+        return self._answer(key, await self.worker.aask(functools.partial(self._file.execute, _GET, (key,))))
+
+    def _answer(self, key: str, rows: list[tuple[Any, ...]]) -> bytes | None:
+        answer = rows[0][0] if rows else None
+        if answer is not None and not isinstance(answer, bytes):
             raise StoreError(f"the store {self._file.name} holds an answer that is not bytes, for {key}")
-        return None if row is None else row[0]
+        return answer
 
     def put(self, key: str, url: str, request: bytes, answer: bytes) -> None:
         """Keep an answer; it is on disk when this returns.
@@ -97,8 +108,26 @@ class Store:
         Raises:
             StoreError: the answer is not on disk yet; it is written as soon as possible.
         """
+        self.put_soon(key, url, request, answer)
+        self.written()
+
+    def put_soon(self, key: str, url: str, request: bytes, answer: bytes) -> None:
+        """Queue an answer to be written; until then :meth:`get` returns it from memory."""
         self.worker.put(_PUT, key, (key, url, request, answer))
+
+    def written(self) -> None:
+        """Wait until what is queued is on disk.
+
+        Raises:
+            StoreError: something is not on disk yet; it is written as soon as possible.
+        """
         if self.worker.flush() and self.worker.trouble is not None:
+            raise StoreError(self.worker.trouble)
+
+    async def awritten(self) -> None:
+        """As :meth:`written`, for a running event loop, which it does not block."""
+        await self.worker.kept()
+        if self.worker.waiting and self.worker.trouble is not None:
             raise StoreError(self.worker.trouble)
 
     def __len__(self) -> int:
@@ -213,8 +242,20 @@ class StoreEntry:
         """Return the bytes of the answer, or None."""
         return self._store.get(self._key)
 
+    async def aget(self) -> bytes | None:
+        """As :meth:`get`, for a running event loop, which it does not block."""
+        return await self._store.aget(self._key)
+
+    def written(self) -> None:
+        """Wait until the answer is on disk; raise StoreError if that is not possible now."""
+        self._store.written()
+
+    async def awritten(self) -> None:
+        """As :meth:`written`, for a running event loop, which it does not block."""
+        await self._store.awritten()
+
     def put(self, data: bytes, *, texts: bytes = b"") -> None:
-        """Keep the bytes of the complete answer.
+        """Queue the bytes of the complete answer to be written.
 
         Args:
             data: the bytes as received.
@@ -223,7 +264,7 @@ class StoreEntry:
         data = self._hide(data)
         if self._hide(texts) != texts:
             data = hidden_answer([(0, data)], self._hidden)[0][1]
-        self._store.put(self._key, self._url, self._hide(self._body), data)
+        self._store.put_soon(self._key, self._url, self._hide(self._body), data)
 
     def _hidden(self, text: str) -> str:
         return self._hide(text.encode("utf-8", "surrogatepass")).decode("utf-8", "surrogatepass")

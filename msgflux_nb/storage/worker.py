@@ -127,12 +127,24 @@ class Worker:
         Raises:
             StoreError: the file cannot be used, or does not answer.
         """
-        if within is None:
-            within = LATE_SECONDS if self.trouble is not None and self.held else _PATIENCE_SECONDS + LATE_SECONDS
+        within = self._patience if within is None else within
         try:
             return self.submit(work).result(within)
         except TimeoutError:
             raise self._silent(within) from None
+
+    async def aask(self, work: Callable[[], T]) -> T:
+        """As :meth:`ask`, for a running event loop, which it does not block."""
+        within = self._patience
+        try:
+            return await asyncio.wait_for(asyncio.wrap_future(self.submit(work)), within)
+        except TimeoutError:
+            raise self._silent(within) from None
+
+    @property
+    def _patience(self) -> float:
+        """How many seconds to wait for the file: half a minute, or one second if it already hangs."""
+        return LATE_SECONDS if self.trouble is not None and self.held else _PATIENCE_SECONDS + LATE_SECONDS
 
     def _silent(self, seconds: float) -> StoreError:
         return StoreError(f"the store {self.file.name} has not answered for {seconds:g} s")

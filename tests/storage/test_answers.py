@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import json
 import os
@@ -24,7 +25,9 @@ from msgflux_nb.models import server_quirks
 from msgflux_nb.storage import answers as store
 from msgflux_nb.storage.answers import Store, open_store, request_key
 from tests.models.test_chat import Call, both, call_sync, model_at
+from tests.moments import LONG
 from tests.scripted import completion, error, serving, stream
+from tests.tables.test_store_faults import locked
 
 TOOL = {"type": "function", "function": {"name": "f", "parameters": {"type": "object", "properties": {}}}}
 
@@ -56,6 +59,27 @@ def test_the_same_request_is_answered_without_being_sent(call: Call, streamed: b
     assert (found.metadata.cached, found.metadata.attempts, found.metadata.cost) == (True, 0, 0.0)
     assert streamed or found.metadata.usage.total_tokens == 7
     assert found.metadata.seconds is not None
+
+
+def test_a_cache_that_another_process_holds_does_not_block_the_loop(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("msgflux_nb.storage.worker.LATE_SECONDS", LONG)
+    path = tmp_path / "a.sqlite"
+
+    async def ask() -> None:
+        with locked(path):
+            answering = asyncio.create_task(model.acall("Hi"))
+            while not open_store(path).worker.waiting:
+                await asyncio.sleep(0.01)
+            assert not answering.done()
+        assert (await answering).consume() == "Hello"
+        assert (await model.acall("Hi")).metadata.cached
+
+    with serving(completion("Hello")) as server:
+        model = model_at(server.url, cache=path)
+        asyncio.run(ask())
+        assert len(server.bodies) == 1
 
 
 def test_a_stream_from_the_cache_comes_in_the_same_parts(tmp_path: Path) -> None:
