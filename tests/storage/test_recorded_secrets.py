@@ -6,7 +6,7 @@ import asyncio
 import base64
 import contextlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +21,19 @@ LETTERS = "CANARYsecretword"
 PARTS = "canary-4711-xyz"
 
 
+OPEN: list[httpx.Client] = []
+
+
 def with_client(url: str, **options: Any) -> mf.ChatCompletion:
-    return model_at(url, http_client=httpx.Client(**options))
+    OPEN.append(httpx.Client(**options))
+    return model_at(url, http_client=OPEN[-1])
+
+
+@pytest.fixture(autouse=True)
+def closed_clients() -> Iterator[None]:
+    yield
+    while OPEN:
+        OPEN.pop().close()
 
 
 def basic(key: str) -> str:
