@@ -14,7 +14,7 @@ import gzip
 import os
 import sys
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -85,6 +85,34 @@ def event(delta: str) -> bytes:
     return b'data: {"choices":[{"index":0,"delta":{%b}}]}\n\n' % delta.encode() * 800
 
 
+def whole(many: Callable[[], Iterable[bytes]], *, around: bytes) -> Callable[[Peer], None]:
+    """A server's answer in one body with very many values in place of ``%b``, made once."""
+
+    def talk(peer: Peer) -> None:
+        body = _made(made)
+        peer.read_request()
+        peer.send(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(body) + body)
+
+    def made() -> bytes:
+        return around % b",".join(many())
+
+    talk.made = made  # type: ignore[attr-defined]
+    return talk
+
+
+CHOICE = b'{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"a",%b}}]}'
+CALL = b'{"id":"c%d","type":"function","function":{"name":"f","arguments":"{}"}}'
+VALUES = {
+    "two million keys": whole(lambda: (b'"k%d":1' % n for n in range(2_000_000)), around=CHOICE),
+    "a million keys": whole(lambda: (b'"k%d":1' % n for n in range(1_000_000)), around=CHOICE),
+    "400,000 choices": whole(
+        lambda: (b'{"index":%d,"message":{"content":"a"},"finish_reason":"stop"}' % n for n in range(400_000)),
+        around=b'{"choices":[%b]}',
+    ),
+    "400,000 calls": whole(lambda: (CALL % n for n in range(400_000)), around=CHOICE % b'"tool_calls":[%b]'),
+    "six million empty objects": whole(lambda: [b"{}"] * 6_000_000, around=CHOICE % b'"more":[%b]'),
+    "a number of 30 MB": whole(lambda: [b'"n":' + b"9" * 30_000_000], around=CHOICE),
+}
 MORE = {
     "a bomb of Brotli": coded(b"br", brotli_bomb),
     "a bomb of Zstandard": coded(b"zstd", zstandard_bomb),
@@ -168,7 +196,7 @@ def reached(name: str, url: str) -> tuple[str, dict[str, str]]:
 
 def main() -> None:
     """Run and print."""
-    kinds = {**KINDS, **MORE, **TLS, **PROXY, **SOCKS}
+    kinds = {**KINDS, **MORE, **VALUES, **TLS, **PROXY, **SOCKS}
     wanted = sys.argv[1:] or list(kinds)
     print(f"{datetime.date.today()}, {machine()}, load {load()} before.\n")
     print("| what the server does | longest call, s | CPU of that call, s | most memory, MB | held |")

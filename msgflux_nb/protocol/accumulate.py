@@ -13,6 +13,7 @@ from typing import Any
 
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
 from . import events as event_types
+from .bulk import check_choices
 from .chunks import CONTENT, MessageSoFar, Piece, QuickCall, QuickDelta, decode_quick, pieces_of
 from .events import AnswerFields, Event, Fields, Finished, Identified, ReasoningDelta, TextDelta, Usage, UsageReported
 from .failure import Scrub, error_in, failure_in_stream, failure_of_body
@@ -107,7 +108,7 @@ class Accumulator:
         return self._first.content.echo.found
 
     def feed(self, data: bytes) -> list[Event]:
-        """Read some bytes and return their events. Never raises; ``finish`` raises ``failure``."""
+        """Read bytes and return their events; raises only for what ``bulk`` refuses. ``finish`` raises ``failure``."""
         if self._sse is not None:
             return self._read_items(self._sse.feed(data))
         self._body.append(data)
@@ -155,7 +156,7 @@ class Accumulator:
         spoken = self._main_choice
         if spoken.finished is None and not self.done and (self._needs_end or not self.has_content):
             end = "neither a finish_reason nor [DONE]" if self._reader is None else f"no {self._reader.end}"
-            cut = f" The last chunk is only a part: {self._scrub(self._cut)[:120]!r}." if self._cut else ""
+            cut = f" The last chunk is only a part: {self._scrub(self._cut[:4_000])[:120]!r}." if self._cut else ""
             raise StreamInterruptedError(
                 f"the stream ended before the answer did: {end} came.{cut} What arrived is in .snapshot; the "
                 "connection may have been cut.",
@@ -442,5 +443,6 @@ class Accumulator:
     def _choice(self, index: int) -> GrowingChoice:
         self._has_first = self._has_first or index == 0
         if index not in self._choices:
+            check_choices(len(self._choices))
             self._choices[index] = self._grow(index=index)
         return self._choices[index]

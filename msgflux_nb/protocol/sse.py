@@ -21,6 +21,8 @@ from typing import Any
 
 import msgspec
 
+from .bulk import check_keys, check_values
+
 __all__ = ["DONE", "Frames", "SSEDecoder", "ServerEvent", "decode_text", "is_stream", "joined", "json_values"]
 
 DONE = b"[DONE]"
@@ -253,11 +255,18 @@ def json_values(data: bytes) -> tuple[list[Any], str]:
 
     Usually there is one value. But some servers put several on a line, repeat ``data:``, or send invalid JSON: NaN,
     bytes that are not UTF-8, half a surrogate pair, a line end inside a string.
+
+    Raises:
+        NotAnApiError: there are more values than any answer has.
     """
+    check_keys(data)
     try:
-        return [msgspec.json.decode(data)], ""
+        value = msgspec.json.decode(data)
     except (ValueError, RecursionError):
         text = data.decode("utf-8", "replace")
+    else:
+        check_values(data, value)
+        return [value], ""
     values: list[Any] = []
     at = _after_dross(text, 0)
     try:
@@ -267,6 +276,7 @@ def json_values(data: bytes) -> tuple[list[Any], str]:
                 end = at + 6
             else:
                 value, end = _LENIENT.raw_decode(text, at)
+                check_values(data, value)
                 values.append(_without_halves(value, _PLACES))
             at = _after_dross(text, end)
     except (ValueError, RecursionError):
