@@ -80,6 +80,8 @@ _WRITTEN = {
     "class": {_DRAWN},
     "dir": {"auto"},
 }
+_FREE = {tag: names - _WRITTEN.keys() for tag, names in _ATTRIBUTES.items()}
+_FIXED = {tag: {name: _WRITTEN[name] for name in names & _WRITTEN.keys()} for tag, names in _ATTRIBUTES.items()}
 _TEXT_TAGS = {"a", "bdi", "br", "code", "em", "s", "small", "span", "strong"}
 _BLOCK_TAGS = {"blockquote", "hr", "li", "ol", "p", "pre", "table", "tbody", "td", "th", "thead", "tr", "ul"}
 
@@ -166,8 +168,8 @@ def _cleaned(drawn: str) -> str:
     return nh3.clean(
         drawn,
         tags=_TEXT_TAGS | _BLOCK_TAGS,
-        attributes=_ATTRIBUTES,
-        attribute_filter=lambda _, name, value: value if value in _WRITTEN.get(name, {value}) else None,
+        attributes=_FREE,
+        tag_attribute_values=_FIXED,  # no function of ours: one that nh3 calls would swallow an interrupt
         url_schemes={"https", "mailto"},
         link_rel="noopener noreferrer nofollow",
     )
