@@ -195,9 +195,10 @@ class Call:
 
     def _other_way(self, error: MsgfluxError) -> dict[str, Any] | None:
         """Return what to change after a server refused a request; None if no change would help."""
-        if refuses_history(error) and not self._changes.get("plain_history"):
-            return {"plain_history": True}
         request = self.request
+        has_own = any(PROVENANCE in message for message in request.messages)
+        if has_own and refuses_history(error) and not self._changes.get("plain_history"):
+            return {"plain_history": True}
         wire = other_wire(error, request.wire, self.profile)
         if wire is not None and "wire" not in request.fixed and not self._changes.get("wire"):
             return {"wire": wire}

@@ -149,6 +149,10 @@ def test_reasoning_that_a_provider_does_not_take_back_is_left_out_and_said(wire:
         assert [one["content"] for one in after] == ["Hi", "Hello", "And?"]
         [warning] = answer.metadata.warnings
         assert warning.startswith(f"{provider} refused its own fields in earlier turns")
+    with serving(error(status, words)) as server:
+        with pytest.raises(mf.ProviderError):  # nothing was sent back
+            model(server.url, NAMES[wire], wire=wire)("Hi")
+        assert len(server.bodies) == 1
 
 
 # -- thinking that goes with nothing that is asked for -----------------------------------------------------------------

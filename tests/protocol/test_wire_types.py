@@ -182,6 +182,56 @@ def test_what_comes_after_the_end_is_not_part_of_the_answer(wire: Wire) -> None:
     assert answer(wire, body + framed(*more)) == answer(wire, body)
 
 
+def vllm(kind: str, *, after: int = 0) -> list[Part]:
+    """The events of one item as vLLM sends them: a number of its own for each piece, or an index that ran on."""
+    item: Part = {"id": kind, "type": kind, "role": "assistant", "content": []}
+    name, text = ("reasoning_text", "I think.") if kind == "reasoning" else ("output_text", "Hi there")
+    where, told = {"output_index": 1, "item_id": kind}, {"output_index": 1 + after, "item_id": kind}
+    numbers = [0] * 9 if after else [1, 2, 3, 4, 5]
+    pieces = [{"content_index": n, "delta": text[at : at + 2]} for n, at in zip(numbers, range(0, 8, 2), strict=False)]
+    events = [
+        {"type": "output_item.added", "output_index": 1, "item": item},
+        {"type": "content_part.added", **where, "content_index": 0, "part": {"type": "output_text", "text": ""}},
+        *({"type": f"{name}.delta", **where, **piece} for piece in pieces),
+        {"type": f"{name}.done", **told, "content_index": numbers[4], "text": text},
+        {"type": "output_item.done", **told, "item": {**item, "content": [{"type": name, "text": text}]}},
+    ]
+    return [{**event, "type": f"response.{event['type']}"} for event in events]
+
+
+@pytest.mark.parametrize("after", [0, 1])
+@pytest.mark.parametrize("kind", ["reasoning", "message"])
+def test_a_text_is_told_once_where_numbers_run_on(kind: str, after: int) -> None:
+    events = vllm(kind, after=after)
+    whole = {**RESPONSE, "output": [{**events[-1]["item"], "id": "another"}]}
+    found = answer("responses", framed(BEGUN, *events, {"type": "response.completed", "response": whole}))
+    assert (found.text, found.reasoning) == (("", "I think.") if kind == "reasoning" else ("Hi there", None))
+    assert found.choices[0].fields[ITEMS] == whole["output"]
+
+
+@pytest.mark.parametrize("ids", [("call_1", "call_1"), ("call_2", "call_3"), ("call_2", None)])
+def test_a_call_whose_index_and_id_change_is_one_call(ids: tuple[str, str | None]) -> None:
+    call = {"id": "fc_1", "type": "function_call", "call_id": "call_1", "name": "f", "arguments": ""}
+    said = {**call, "arguments": "{}", "call_id": ids[0], "id": None, "item_id": "fc_1"}
+    thought = {"id": "rs", "type": "reasoning", "summary": [], "content": []}
+    events = [
+        {"type": "response.output_item.added", "output_index": 1, "item": thought},
+        {"type": "response.output_item.done", "output_index": 2, "item": thought},
+        {"type": "response.output_item.added", "output_index": 2, "item": call},
+        {"type": "response.function_call_arguments.done", "output_index": 3, "item_id": "fc_1", "arguments": "{}"},
+        {"type": "response.output_item.done", "output_index": 3, "item": said},
+    ]
+    last = {**call, "arguments": "{}", "call_id": ids[1], "id": "another"}
+    whole = {**RESPONSE, "output": [{**thought, "id": "rs_2"}, last]}
+    found = answer("responses", framed(BEGUN, *events, {"type": "response.completed", "response": whole}))
+    assert [(one.id, one.arguments) for one in found.tool_calls] == [("call_1", {})]
+    kept = found.choices[0].fields[ITEMS]
+    assert [(item["type"], item.get("call_id")) for item in kept] == [
+        ("reasoning", None),
+        ("function_call", "call_1" if ids[1] else None),
+    ]
+
+
 # -- blocks and pieces of a message ------------------------------------------------------------------------------------
 
 BLOCK_KINDS = """

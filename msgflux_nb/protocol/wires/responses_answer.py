@@ -69,6 +69,13 @@ _OF_PARTS = frozenset(
     }
 )
 """Events about a message's parts."""
+_COUNTED = frozenset(
+    {
+        *("content_part.added", "content_part.done", "output_text.delta", "output_text.done", "reasoning_part.added"),
+        *("reasoning_part.done", "reasoning_text.delta", "reasoning_text.done"),
+    }
+)
+"""Events with a content_index."""
 _INCOMPLETE: dict[str, FinishReason] = {
     "content_filter": "content_filter",
     **dict.fromkeys(("max_output_tokens", "max_tokens", "length"), "length"),
@@ -117,7 +124,9 @@ class ResponsesReader:
         self.recognised = False
         self._items: dict[int, dict[str, Any]] = {}  # complete items, by output_index
         self._places: dict[str, int] = {}  # output_index, by the id of the added item
-        self._begun: set[int] = set()  # calls whose name was yielded
+        self._added: dict[str, int | None] = {}  # output_index, by the id of the added item; None if several had it
+        self._kinds: dict[int, Any] = {}  # the type of each item
+        self._begun: dict[int, str | None] = {}  # the ids of calls whose name was yielded
         self._texts = ResponsesTexts()
         self._calls = 0
         self._over = False  # whether the whole response has come
@@ -164,7 +173,7 @@ class ResponsesReader:
         if self._over:
             return
         index, name = self._index(payload), kind.removeprefix("response.")
-        part = _number(payload, "content_index", "summary_index")
+        part = self._part_number(index, name, payload)
         if name in _OF_PARTS:
             inner = payload.get("part")
             text = (inner if isinstance(inner, dict) else payload).get("text")
@@ -188,14 +197,26 @@ class ResponsesReader:
         elif kind not in _SILENT and not _is_progress(name):
             yield AnswerFields({"unknown_events": [payload]})
 
+    def _part_number(self, index: int, name: str, payload: dict[str, Any]) -> int:
+        part = _number(payload, "content_index", "summary_index")
+        if name not in _COUNTED:
+            return part
+        return self._texts.part_of(index, part, begins=name.endswith("part.added"), grows=name.endswith(".delta"))
+
     def _index(self, payload: dict[str, Any]) -> int:
-        """Return the output_index of an event's item; if the server leaves it out, find it by the item's id."""
+        """Return the output_index of an event's item; if the server leaves it out or moves it, find it by its id."""
         index, item = whole_number(payload.get("output_index")), payload.get("item")
-        name = item.get("id") if isinstance(item, dict) else payload.get("item_id")
+        fields = item if isinstance(item, dict) else payload
+        name = text_in(fields.get("id")) or text_in(fields.get("item_id")) or ""
         if index is None:
-            index = self._places.get(str(name), len(self._places) if isinstance(item, dict) else 0)
+            index = self._places.get(name, len(self._places) if isinstance(item, dict) else 0)
+        elif str(payload.get("type")).endswith("output_item.added"):
+            self._added[name] = index if self._added.get(name, index) == index else None
+        else:  # vLLM counts on before it says that an item is complete
+            added = self._added.get(name) if name else None
+            index = index if added is None else added
         if isinstance(item, dict) and name:
-            self._places.setdefault(str(name), index)
+            self._places.setdefault(name, index)
         return index
 
     # -- items ----------------------------------------------------------------------------------------------------
@@ -207,9 +228,11 @@ class ResponsesReader:
         """
         if not isinstance(item, dict):
             return
+        kind = item.get("type")
         if complete:
             self._items[index] = item
-        kind = item.get("type")
+        if complete or index not in self._kinds:
+            self._kinds[index] = kind
         if isinstance(kind, str) and kind in _CALLS:
             yield from self._call(index, item, kind, complete)
         elif kind == "message" or (kind is None and "content" in item):
@@ -225,6 +248,8 @@ class ResponsesReader:
         first = self._texts.first.get(index, 0)
         if complete:
             self._texts.mark_repeated(index, parts)
+        elif parts:
+            self._texts.listed.add(index)
         for number, part in enumerate(parts, first):
             if complete:
                 yield from self._part(index, number, part)
@@ -254,13 +279,12 @@ class ResponsesReader:
 
     def _call(self, index: int, item: dict[str, Any], kind: str, complete: bool) -> Iterator[Piece]:
         if index not in self._begun:
-            self._begun.add(index)
             self._calls += 1
-            name = item.get("call_id") or item.get("id")
+            name = self._begun[index] = text_in(item.get("call_id")) or text_in(item.get("id"))
             extra = {key: item[key] for key in ("namespace", "caller") if item.get(key)}
             self._texts.custom |= {index} if kind == "custom_tool_call" else set()
             call_kind: ToolKind = "custom" if index in self._texts.custom else "function"
-            yield ToolFragment(index, text_in(name), text_in(item.get("name")), None, call_kind, extra or None)
+            yield ToolFragment(index, name, text_in(item.get("name")), None, call_kind, extra or None)
         key, arguments = ("arguments", index, 0), item.get(_CALLS[kind])
         if complete:
             yield from self._texts.new_text(key, arguments)
@@ -275,7 +299,7 @@ class ResponsesReader:
             return
         yield from _identity(response)
         output = dicts_in(response.get("output"))
-        places = places_of(output, self._items)
+        places = places_of(output, self._items, self._kinds)
         for place, item in zip(places, output, strict=True):
             known = self._items.get(place, {})
             yield from self._item(place, item, complete=place not in self._items)
@@ -295,7 +319,12 @@ class ResponsesReader:
 
     @property
     def _kept(self) -> list[dict[str, Any]]:
-        return [self._items[place] for place in sorted(self._items)]
+        """The items as they came; a call has the id that was told first, since its result will name it."""
+        kept = [(self._items[place], self._begun.get(place)) for place in sorted(self._items)]
+        return [
+            {**item, "call_id": name} if name and item.get("call_id") not in (name, None) else item
+            for item, name in kept
+        ]
 
     def _finished(self, response: dict[str, Any]) -> Iterator[Piece]:
         status = str(response.get("status") or "")

@@ -24,11 +24,21 @@ def final_text(items: Any) -> str | None:
     return next((text for text in reversed(texts) if text.strip()), None)
 
 
-def places_of(output: list[dict[str, Any]], known: dict[int, dict[str, Any]]) -> list[int]:
-    """Return the output_index of each item of a whole response, which may lack items that the stream had."""
+def places_of(
+    output: list[dict[str, Any]], known: dict[int, dict[str, Any]], kinds: dict[int, Any] | None = None
+) -> list[int]:
+    """Return the output_index of each item of a whole response, which may lack items that the stream had.
+
+    Args:
+        output: the items of the response.
+        known: the complete items of the stream, by output_index.
+        kinds: the type of each item of the stream, by output_index; it may count from 1, and skip numbers.
+    """
+    order = sorted(kinds or ())
+    same = [item.get("type") for item in output] == [(kinds or {})[place] for place in order]
     ids = {name: place for place, item in known.items() if (name := text_in(item.get("id")))}
     places: list[int] = []
-    for number, item in enumerate(output):
+    for number, item in zip(order if same else range(len(output)), output, strict=True):
         place = ids.get(text_in(item.get("id")) or "", number)
         places.append(place if place not in places else max(places) + 1)
     return places

@@ -27,12 +27,17 @@ class ResponsesTexts:
         ahead: texts that an item had when it was added; they are held back, since some servers send them again.
         first: the number of each message's first part, by output_index: Bedrock counts from 1.
         custom: the output_index of each call whose input is a text.
+        listed: the output_index of each message that had parts when it was added.
     """
 
     def __init__(self) -> None:
         self.ahead: dict[tuple[str, int, int], str] = {}
         self.first: dict[int, int] = {}
         self.custom: set[int] = set()
+        self.listed: set[int] = set()
+        self._at: dict[int, int] = {}  # the part of each item that grows
+        self._open: set[int] = set()  # items whose part has not ended
+        self._running: set[int] = set()  # items whose numbers run on with each piece: vLLM
         self._told: dict[tuple[Any, ...], int] = {}  # how many characters of each part were yielded
         self._reasoned = False  # whether reasoning has come, so that the next part begins a paragraph
         self._notes: dict[tuple[int, int], list[dict[str, Any]]] = {}  # annotations that were yielded
@@ -45,6 +50,27 @@ class ResponsesTexts:
             return False
         self._told[key] = told + len(text)
         return True
+
+    def part_of(self, index: int, part: int, *, begins: bool, grows: bool) -> int:
+        """Return the number of the part that an event is about; some servers count a part for each piece of a text.
+
+        Args:
+            index: the output_index.
+            part: the number in the event.
+            begins: whether the event says that a part begins.
+            grows: whether the event brings a piece of a text.
+        """
+        at = self._at.get(index)
+        runs = at is not None and part != at and not begins and index not in self.listed
+        if runs and (index in self._running or (grows and index in self._open)):
+            self._running.add(index)
+            return at or 0
+        self._at[index] = part
+        if begins or grows:
+            self._open.add(index)
+        else:
+            self._open.discard(index)
+        return part
 
     def channels(self, index: int) -> set[str]:
         """Return the channels of an item of which anything was yielded."""
