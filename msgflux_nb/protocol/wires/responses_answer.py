@@ -212,7 +212,7 @@ class ResponsesReader:
             index = self._places.get(name, len(self._places) if isinstance(item, dict) else 0)
         elif str(payload.get("type")).endswith("output_item.added"):
             self._added[name] = index if self._added.get(name, index) == index else None
-        else:  # vLLM counts on before it says that an item is complete
+        elif index not in self._kinds:  # vLLM counts on before it says that an item is complete
             added = self._added.get(name) if name else None
             index = index if added is None else added
         if isinstance(item, dict) and name:
