@@ -279,7 +279,8 @@ def lab(arguments: argparse.Namespace) -> int:
         )
         return 1
     if arguments.notebook is not None and not Path(arguments.notebook).exists():
-        print(f"msgflux-nb: there is no notebook {arguments.notebook} (looked from {Path.cwd()})", file=sys.stderr)
+        here = f"the current folder is {Path.cwd()}"
+        print(f"msgflux-nb: there is no notebook {arguments.notebook} ({here})", file=sys.stderr)
         return 1
     # JupyterLab refuses to run as root, which is usual in a container.
     root = ["--allow-root"] if hasattr(os, "geteuid") and os.geteuid() == 0 else []

@@ -209,7 +209,9 @@ def _read_path(src: Any) -> Source:
         path = path.expanduser()
         if not path.is_file():
             what = (
-                "is a folder or a device, not a file" if path.exists() else f"does not exist; looked from {Path.cwd()}"
+                "is a folder or a device, not a file"
+                if path.exists()
+                else f"does not exist; the current folder is {Path.cwd()}"
             )
             raise MediaError(f"{shown} {what}.")
         length = path.stat().st_size

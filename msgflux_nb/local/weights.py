@@ -304,7 +304,7 @@ def _own_file(name: str) -> Path:
             f"there is no local model {name!r}; expected one of {', '.join(WEIGHTS)}, or a path that ends in .gguf."
         )
     if not path.is_file():
-        raise LocalModelError(f"there is no file {path} (looked from {Path.cwd()}).")
+        raise LocalModelError(f"there is no file {path} (the current folder is {Path.cwd()}).")
     return path.resolve()
 
 

@@ -30,7 +30,7 @@ __all__ = ["error_in", "failure_in_stream", "failure_of_body", "failure_of_statu
 Scrub = Callable[[str], str]
 
 _TEXT_LIMIT = 4000
-_LOOKED_AT = 65_536  # characters of what is no answer; looking for keys in 64 MB takes seconds
+_LOOKED_AT = 65_536  # characters of an unreadable body; to search 64 MB for keys takes seconds
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,400})</title>", re.I)
 # With these statuses a proxy's page tells what happened; with others below 500 the address may be wrong.
 _PAGE_IS_AN_ANSWER = frozenset((401, 402, 408, 413, 429))

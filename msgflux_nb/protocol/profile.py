@@ -108,8 +108,8 @@ class Profile(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
         stream_usage: whether ``stream_options.include_usage`` may be sent.
         stream_ends: whether every complete stream announces its end; if not, the end of the bytes is enough.
         wire: the format of requests and answers: chat completions, OpenAI's Responses, or Anthropic's Messages.
-        reasoning_wire: the wire for tools together with a reasoning effort, and for models that only it has; None if
-            there is no other.
+        reasoning_wire: the wire for tools together with a reasoning effort, and for models that exist on no other; None
+            if ``wire`` serves them too.
         encrypted_reasoning: whether reasoning comes encrypted, to be sent back with the next turn (Responses).
         thinking: how a Messages model is asked to think: not at all, by a number of tokens, or by a word.
         max_tokens: the limit of an answer's tokens if the caller sets none, on a wire that requires one (Messages).

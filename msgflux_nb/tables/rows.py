@@ -353,7 +353,7 @@ def _folder(given: Any) -> Path | None:
         raise TypeError(f"folder: expected the path of a folder or None, got {type(given).__name__!r}")
     path = Path(given).expanduser().resolve()
     if not path.is_dir():
-        raise ValueError(f"folder: {str(given)!r} is not a folder; looked from {Path.cwd()}")
+        raise ValueError(f"folder: {str(given)!r} is not a folder; the current folder is {Path.cwd()}")
     return path
 
 

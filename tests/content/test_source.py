@@ -95,7 +95,7 @@ def test_bytes_are_copied_so_that_the_source_may_change_later() -> None:
 @pytest.mark.parametrize(
     ("src", "message"),
     [
-        ("no/such/photo.jpg", r"'no/such/photo\.jpg' does not exist; looked from "),
+        ("no/such/photo.jpg", r"'no/such/photo\.jpg' does not exist; the current folder is "),
         (".", "is a folder"),
         ("", "is an empty text"),
         ("x" * 5_000, "cannot be read as a file"),

@@ -287,7 +287,7 @@ def test_a_path_without_a_file_says_from_where_it_was_looked_for(
     monkeypatch.chdir(tmp_path)
     with pytest.raises(LocalModelError) as caught:
         find("models/none.gguf")
-    assert str(caught.value) == f"there is no file models/none.gguf (looked from {tmp_path})."
+    assert str(caught.value) == f"there is no file models/none.gguf (the current folder is {tmp_path})."
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:

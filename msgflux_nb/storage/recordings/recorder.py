@@ -335,7 +335,7 @@ def write_recording(
 
 
 def _header_at(path: Path) -> bytes | None:
-    """Return the first line of the recording at a path, which changes with every exchange; None if there is no file."""
+    """Return the first line of a recording, which each exchange changes; None if there is no file."""
     try:
         size = size_on_disk(path)
         with open(path, "rb") as file:

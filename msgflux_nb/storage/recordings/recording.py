@@ -172,7 +172,8 @@ def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:
     place = Path(path).expanduser()
     if not place.is_dir():
         if not place.exists():
-            raise RecordingError(f"there is no recording {place} (looked from {Path.cwd()}). {_instead(place)}")
+            here = f"the current folder is {Path.cwd()}"
+            raise RecordingError(f"there is no recording {place} ({here}). {_instead(place)}")
         return [Recording(place)]
     found = [Recording(one) for one in sorted(place.rglob(f"*{ENDING}"))]
     if not found:
