@@ -52,9 +52,11 @@ def test_choices_are_counted_over_a_whole_stream() -> None:
         answer.feed(b'data: {"choices":[{"index":5000,"delta":{"content":"a"}}]}\n\n')
 
 
-def test_a_whole_answer_is_refused_where_it_is_read() -> None:
+@pytest.mark.parametrize("around", [b"%b", b"data: %b\n\n"])
+def test_an_answer_is_refused_where_it_is_read(around: bytes) -> None:
+    call = {"id": "c" * 50, "function": {"name": "f", "arguments": "{}"}}
+    choices = [{"index": 0, "message": {"content": None, "tool_calls": [call] * 10_001}}]
     answer = Accumulator()
-    choices = [{"index": index, "message": {"content": "a" * 500}} for index in range(1_025)]
-    answer.feed(json.dumps({"choices": choices}).encode())
-    with pytest.raises(NotAnApiError, match="1,024"):
+    with pytest.raises(NotAnApiError, match="10,000 items in tool_calls"):
+        answer.feed(around % json.dumps({"choices": choices}).encode())
         answer.close()
