@@ -56,7 +56,11 @@ def test_choices_are_counted_over_a_whole_stream() -> None:
 def test_an_answer_is_refused_where_it_is_read(around: bytes) -> None:
     call = {"id": "c" * 50, "function": {"name": "f", "arguments": "{}"}}
     choices = [{"index": 0, "message": {"content": None, "tool_calls": [call] * 10_001}}]
-    answer = Accumulator()
-    with pytest.raises(NotAnApiError, match="10,000 items in tool_calls"):
+
+    def read() -> None:
+        answer = Accumulator()
         answer.feed(around % json.dumps({"choices": choices}).encode())
         answer.close()
+
+    with pytest.raises(NotAnApiError, match="10,000 items in tool_calls"):
+        read()
