@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from msgflux_nb.errors import ServerError, StreamInterruptedError
+from msgflux_nb.protocol.events import TextDelta
 from msgflux_nb.reasoning.tool_loop import StepEnded, StepStarted
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
 from msgflux_nb.widgets.tool_calls.tool_job import ToolJob
@@ -103,14 +104,15 @@ def test_a_stopped_job_that_hangs_is_left_alone(monkeypatch: pytest.MonkeyPatch)
     assert (job.state, job.value, job.ends) == ("stopped", None, ["stopped"])
 
 
-def test_after_a_stop_nothing_new_is_done_and_only_ends_are_shown() -> None:
+def test_after_a_stop_nothing_new_begins_and_what_arrived_with_it_is_shown() -> None:
     shown: list[Any] = []
     refused: list[str] = []
 
     def work(job: Any) -> None:
         hear, ask = job.hearing(shown.append), job.checked(shown.append)
         job.gate.wait(LONG)
-        for function, value in ((ask, "asked"), (hear, StepStarted(1, None)), (hear, StepEnded(1, None))):
+        events = [(hear, TextDelta("a")), (ask, "asked"), (hear, StepStarted(1, None)), (hear, StepEnded(1, None))]
+        for function, value in events:
             try:
                 function(value)
             except StreamInterruptedError:
@@ -119,4 +121,4 @@ def test_after_a_stop_nothing_new_is_done_and_only_ends_are_shown() -> None:
     job = Watched(work)
     job.stop()
     assert job.wait(10)
-    assert (shown, refused) == ([StepEnded(1, None)], ["str", "StepStarted"])
+    assert (shown, refused) == ([TextDelta("a"), StepEnded(1, None)], ["TextDelta", "str", "StepStarted"])

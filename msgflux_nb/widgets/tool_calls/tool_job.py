@@ -68,15 +68,19 @@ class ToolJob:
         return call
 
     def hearing(self, show: Callable[[Any], Any]) -> Callable[[Any], None]:
-        """Return an ``on_event`` for ``run_tools`` that shows events; after a stop only ends, after the end none."""
+        """Return an ``on_event`` for ``run_tools`` that shows events; after the end it shows none.
+
+        A stop lets no new step begin. An event that arrives with the stop is still shown, since the answer holds it.
+        """
 
         def hear(event: Any) -> None:
             if isinstance(event, StepStarted):
                 self.stream = event.stream
-            if not isinstance(event, StepEnded | RunEnded):
                 self.check()
             if self.state == "running":
                 show(event)
+            if not isinstance(event, StepEnded | RunEnded):
+                self.check()
 
         return hear
 
