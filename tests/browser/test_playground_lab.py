@@ -280,6 +280,8 @@ def saved(open_notebook: Open) -> Any:
             "scripted/one",
             "also mine",
         ]
+        twins = notebook.page.locator(".msgflux-twin")
+        until(lambda: ["complete" in text for text in twins.all_text_contents()] == [True] * 3, what="the last twins")
         file = notebook.save()
         notebook.shut_down_kernel()
         notebook.close()
