@@ -216,8 +216,14 @@ class SyncAnswer:
     def close(self) -> None:
         """Release the connection, or close it if the body was not read to its end."""
         done, self._done = self._done, None
-        if done is not None:
-            done(self._sent and self._ended and self._lasts())
+        if done is None:
+            return
+        lasts = self._sent and self._ended and self._lasts()
+        # A file that is still open is closed by its finalizer, where Python drops an interrupt.
+        if self._answer is not None:
+            self._answer.close()
+        self._line.close()
+        done(lasts)
 
     def _read_some(self, pieces: list[bytes]) -> None:
         """Wait for a piece of the body, and read everything that has arrived."""

@@ -17,6 +17,8 @@ from typing import Any
 import nbformat
 from playwright.sync_api import Browser, Dialog, Locator, Page
 
+from .widget_page import until
+
 _OWN_FOLDERS = (
     "JUPYTERLAB_SETTINGS_DIR",
     "JUPYTERLAB_WORKSPACES_DIR",
@@ -188,8 +190,16 @@ class Notebook:
         )
         return found
 
-    def save(self) -> dict[str, Any]:
-        """Save as the menu does, and return what is in the file."""
+    def save(self, *, showing: str = "") -> dict[str, Any]:
+        """Save as the menu does, and return what is in the file.
+
+        Args:
+            showing: text of an output. The kernel updates outputs a moment after a view; this waits for the text.
+        """
+        until(
+            lambda: not showing or any(showing in text for text in _texts(self.outputs())),
+            what=f"an output with {showing!r}",
+        )
         self.page.evaluate(f"() => {_PANEL}.context.save()")
         saved: dict[str, Any] = json.loads(self.path.read_text(encoding="utf-8"))
         return saved
@@ -258,3 +268,10 @@ def _free_port() -> int:
         found.bind(("127.0.0.1", 0))
         port: int = found.getsockname()[1]
         return port
+
+
+def _texts(outputs: list[dict[str, Any]]) -> list[str]:
+    """What outputs hold, for every kind of viewer."""
+    return [
+        "".join(text) for output in outputs for text in output.get("data", {}).values() if isinstance(text, str | list)
+    ]

@@ -63,7 +63,7 @@ def test_answers_are_opened_and_rated_by_keys_and_kept(open_notebook: Open, serv
     assert printed == "{'prompt': ['rules', 'rules'], 'rating': ['good', 'bad']}\n"
     assert len(server.bodies) == 6
     expect(notebook.page.locator(".msgflux-grid").first.locator(".mf-rated")).to_have_count(2)
-    kept = "".join(notebook.save()["cells"][0]["outputs"][1]["data"]["text/html"])
+    kept = "".join(notebook.save(showing="&lt;b&gt;well")["cells"][0]["outputs"][1]["data"]["text/html"])
     assert "&lt;b&gt;well&lt;/b&gt;" in kept
     assert notebook.dialogs == []
 

@@ -84,7 +84,7 @@ def test_every_way_in_delivers_the_same_bytes_and_the_saved_notebook_keeps_the_m
     assert printed(notebook) == ["What is this?", *map(digest, [data, data, data, large]), end]
     assert page.evaluate("window.jupyterapp.shell.currentWidget.content.widgets.length") == len(CELLS)
 
-    twin = notebook.save()["cells"][0]["outputs"][1]["data"]
+    twin = notebook.save(showing="user: What is this?")["cells"][0]["outputs"][1]["data"]
     text = "".join(twin["text/plain"])
     assert text.splitlines()[:2] == ["system: Answer in {{language}}.", "user: What is this?"]
     assert text.count(".png, 40 × 20 px") == 3
@@ -98,7 +98,7 @@ def test_every_way_in_delivers_the_same_bytes_and_the_saved_notebook_keeps_the_m
     expect(names(view)).to_have_text(["noise"])
     view.get_by_role("button", name="undo").click()
     expect(view.locator(".mf-turn")).to_have_count(2)
-    saved = notebook.save()["cells"][0]["outputs"][1]["data"]
+    saved = notebook.save(showing="user: What is this?")["cells"][0]["outputs"][1]["data"]
     assert "user: What is this?" in "".join(saved["text/plain"])
     assert notebook.dialogs == []
 

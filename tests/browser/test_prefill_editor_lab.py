@@ -48,7 +48,7 @@ def test_a_start_is_written_looked_at_and_kept_in_the_saved_notebook(open_notebo
     printed = [output["text"] for output in notebook.outputs() if output["output_type"] == "stream"]
     assert printed == ["""'{"name": "'\n"""]
 
-    saved = notebook.save()["cells"][0]["outputs"]
+    saved = notebook.save(showing='{"name": "')["cells"][0]["outputs"]
     assert [output["output_type"] for output in saved] == ["display_data", "display_data"]
     twin = saved[1]["data"]
     assert "".join(twin["text/plain"]).splitlines()[1] == '{"name": "'

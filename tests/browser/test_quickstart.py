@@ -67,7 +67,7 @@ def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_not
     expect(fields).to_have_count(3)
     assert [row.locator("th").inner_text() for row in fields.all()] == ["name", "age", "city"]
     name = fields.first.locator(".mf-value").inner_text()
-    saved = notebook.save()
+    saved = notebook.save(showing=f"Playground · {MODEL} · Person · complete")
     twins = [text for text in _texts(saved) if text.startswith(f"Playground · {MODEL} · Person · complete")]
     assert len(twins) == 1
     assert f"name: {name}  (str)" in twins[0]

@@ -95,6 +95,7 @@ def test_twenty_rows_are_reviewed_by_keyboard_and_decided_after_a_restart(open_n
     assert printed(notebook) == f"20 {right}\n"
     assert len(server.bodies) == 20
     expect(notebook.page.locator(".msgflux-review").first).to_contain_text("20 of 20 read")
-    kept = "".join(notebook.save()["cells"][0]["outputs"][1]["data"]["text/plain"])
+    saved = notebook.save(showing="reviewed 20 of 20")["cells"][0]["outputs"][1]["data"]
+    kept = "".join(saved["text/plain"])
     assert kept.splitlines()[0] == "ReviewView · reviewed 20 of 20: 85% right (85–85)"
     assert notebook.dialogs == []

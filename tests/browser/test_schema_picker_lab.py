@@ -65,7 +65,7 @@ def test_a_struct_is_found_picked_explained_and_one_is_built(open_notebook: Open
     notebook.run_cell(3)
     printed = [output["text"] for output in notebook.outputs() if output["output_type"] == "stream"]
     assert printed == ["True Cat None notebook\n"]
-    twin = notebook.save()["cells"][0]["outputs"][1]["data"]
+    twin = notebook.save(showing="schema · Cat")["cells"][0]["outputs"][1]["data"]
     assert "".join(twin["text/plain"]).splitlines()[:3] == [
         "schema · Cat",
         "name · str · required",

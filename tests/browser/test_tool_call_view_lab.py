@@ -85,7 +85,7 @@ def test_calls_are_watched_decided_on_and_kept_in_the_saved_notebook(open_notebo
     assert printed[0].count("arguments={'a': 17, 'b': 25}") == 2
     assert "It is 42." in printed[0]
 
-    saved = notebook.save()["cells"][0]["outputs"]
+    saved = notebook.save(showing="ToolCallView · complete")["cells"][0]["outputs"]
     text = "".join(saved[1]["data"]["text/plain"])
     assert text.splitlines()[:2] == ["ToolCallView · complete · 2 calls", f"1. add (call_0) complete: {compact()} → 42"]
     assert 'edited: {"a":1,"b":2} → 3' in text

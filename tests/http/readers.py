@@ -50,11 +50,18 @@ class _Socket:
         return len(data)
 
 
+def open_answer(
+    pieces: Iterable[bytes], limits: Bounds | None = None, done: Callable[[bool], None] = lambda whole: None
+) -> SyncAnswer:
+    """Return an answer that consists of pieces and ends with the connection."""
+    line: Any = _Socket(pieces)
+    return SyncAnswer(Line(line, Patience(lambda: 5.0), limits or Bounds(), stream=False), done)
+
+
 def read_sync(pieces: Iterable[bytes], limits: Bounds | None = None) -> Read:
     """Read pieces, then the end of the connection, as the client of calls without ``await`` does."""
     told: list[bool] = []
-    line: Any = _Socket(pieces)
-    answer = SyncAnswer(Line(line, Patience(lambda: 5.0), limits or Bounds(), stream=False), told.append)
+    answer = open_answer(pieces, limits, told.append)
     body: list[bytes] = []
     error: Exception | None = None
     try:

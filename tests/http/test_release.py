@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import signal
 import socket
+import sys
 import threading
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
 
+import httpx
 import pytest
 
 import msgflux_nb as mf
+from tests.http.readers import open_answer
 from tests.moments import quickly
 from tests.scripted import Listener, Peer, chunk, completion, error, listening, model_at, wire
 
@@ -331,3 +335,35 @@ def test_an_iterator_that_outlives_its_loop_is_quiet() -> None:
         assert closes_at_once(server)
         held.clear()
         gc.collect()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nhi",
+        HEAD + b"2\r\nhi\r\n0\r\n\r\n",
+        HEAD + b"no size\r\n",
+        b"no HTTP",
+    ],
+)
+def test_an_answer_that_is_forgotten_runs_nothing_that_could_drop_an_interrupt(answer: bytes) -> None:
+    """Python drops an interrupt that arrives in a finalizer, such as the one of a file that is still open."""
+    called: list[str] = []
+
+    def note(frame: Any, event: str, _: Any) -> None:
+        if event == "call" and frame.f_code.co_filename.endswith(("client.py", "sync_answer.py")):
+            called.append(frame.f_code.co_name)
+
+    found = open_answer([answer])
+    with contextlib.suppress(httpx.HTTPError):
+        found.begin(b"x")
+        list(found)
+    found.close()
+    gc.collect()
+    sys.setprofile(note)
+    try:
+        del found
+        gc.collect()
+    finally:
+        sys.setprofile(None)
+    assert called == []
