@@ -67,8 +67,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 
 @pytest.fixture
-def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook]]:
+def open_notebook(lab: Lab, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
     """Open a notebook: by its path under ``lab.root``, or as a list of cells that are written first."""
+    failed = request.session.testsfailed
     opened: list[Notebook] = []
 
     def open_(cells: list[str] | Path, name: str = "", *, kernel: str = "python3", **page: Any) -> Notebook:
@@ -80,9 +81,11 @@ def open_notebook(lab: Lab, browser: Browser) -> Iterator[Callable[..., Notebook
 
     yield open_
     for notebook in opened:
-        if not notebook.page.is_closed():
+        if not notebook.closed:
             notebook.shut_down_kernel()
             notebook.close()
+    if request.session.testsfailed > failed:
+        lab.forget_pages()
 
 
 @pytest.fixture(params=KERNELS, ids=["newest ipykernel", "oldest ipykernel"])

@@ -38,6 +38,9 @@ _IDLE = f"""() => {{
   const busy = panel.content.widgets.some((cell) => cell.model.executionState === "running" || cell.prompt === "*");
   return !busy && panel.sessionContext.session?.kernel?.status === "idle";
 }}"""
+# Without a question about what was not saved.
+_CLOSE_ALL = "() => { for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose(); }"
+_OPEN = "(path) => window.jupyterapp.commands.execute('docmanager:open', { path })"
 
 
 class Lab:
@@ -46,6 +49,7 @@ class Lab:
     def __init__(self, folder: Path) -> None:
         self.root = folder / "notebooks"
         self.root.mkdir()
+        self._pages: list[Page] = []  # in which JupyterLab is loaded and nothing is open
         self._log = folder / "lab.log"
         self.url = f"http://127.0.0.1:{_free_port()}"
         folders = {name: str(folder / name.lower()) for name in _OWN_FOLDERS}
@@ -96,22 +100,56 @@ class Lab:
         return path
 
     def open(self, browser: Browser, path: Path, **page: Any) -> Notebook:
-        """Open a notebook of ``root`` in a page of its own."""
+        """Open a notebook of ``root``: in a new page with these options, or without any in one that was closed before.
+
+        JupyterLab takes five seconds of CPU time to load and half a second to open a notebook.
+        """
+        if self._pages and not page:
+            return Notebook(self._pages.pop(), self, path, keep=True)
         options = {"viewport": {"width": 1280, "height": 960}, **page}
         context = browser.new_context(**options)
         context.set_default_timeout(30_000)
-        return Notebook(context.new_page(), self, path)
+        return Notebook(context.new_page(), self, path, keep=not page)
+
+    def keep(self, page: Page) -> None:
+        """Keep a page for the next notebook, unless it asks something."""
+        page.context.clear_permissions()
+        page.evaluate(_CLOSE_ALL)
+        if page.locator(".jp-Dialog").count():
+            page.context.close()
+        else:
+            self._pages.append(page)
+
+    def forget_pages(self) -> None:
+        """Close the pages that were kept."""
+        while self._pages:
+            self._pages.pop().context.close()
 
 
 class Notebook:
     """A notebook, open in JupyterLab."""
 
-    def __init__(self, page: Page, lab: Lab, path: Path) -> None:
+    def __init__(self, page: Page, lab: Lab, path: Path, *, keep: bool = False) -> None:
+        """Open one, in an empty page or in one that has been kept.
+
+        Args:
+            page: where.
+            lab: the server.
+            path: of the file.
+            keep: whether ``close`` leaves the page to the next notebook.
+        """
         self.page = page
         self.path = path
         self.dialogs: list[str] = []
+        self.closed = False
+        self._lab = lab
+        self._keep = keep
         page.on("dialog", self._answer)
-        page.goto(f"{lab.url}/lab/tree/{path.relative_to(lab.root)}?reset")
+        address = str(path.relative_to(lab.root))
+        if page.url == "about:blank":
+            page.goto(f"{lab.url}/lab/tree/{address}?reset")
+        else:
+            page.evaluate(_OPEN, address)
         self._wait_until_open()
 
     def _answer(self, dialog: Dialog) -> None:
@@ -226,8 +264,13 @@ class Notebook:
         self.page.evaluate(f"() => {_PANEL}.sessionContext.shutdown()")
 
     def close(self) -> None:
-        """Close the page; nothing is saved."""
-        self.page.context.close()
+        """Close the notebook; nothing is saved."""
+        self.closed = True
+        self.page.remove_listener("dialog", self._answer)
+        if self._keep:
+            self._lab.keep(self.page)
+        else:
+            self.page.context.close()
 
     def _execute(self, command: str) -> None:
         self.wait_for_kernel()  # JupyterLab asks which kernel is meant when a command comes before it
