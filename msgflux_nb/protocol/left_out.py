@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .profile import Profile, Wire
-from .turns import BLOCKS, ITEMS, PROVENANCE
+from .turns import BLOCKS, ITEMS, ONLY_MESSAGES, ONLY_RESPONSES, PROVENANCE
 from .wires.messages_request import matches_blocks
 from .wires.responses_request import matches_items
 
@@ -20,6 +20,7 @@ _OWN = frozenset({"stream_options"})
 _PLAIN = frozenset({"message", "text", "function_call", "custom_tool_call", "tool_use", None})
 _SPEAKERS = frozenset({"system", "developer", "user", "assistant"})
 _THOUGHTS = frozenset({"reasoning", "thinking", "redacted_thinking"})
+_FOREIGN: dict[Wire, frozenset[str]] = {"responses": ONLY_MESSAGES, "messages": ONLY_RESPONSES}
 _HOMES = ((ITEMS, "responses", matches_items), (BLOCKS, "messages", matches_blocks))
 
 
@@ -113,6 +114,11 @@ def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, st
     names = [str(message["name"]) for message in messages if message.get("name") and message.get("role") in _SPEAKERS]
     if names and wire != "chat":
         found.append(f"this wire does not say who speaks; the names stayed out of the history: {_listed(names)}.")
+    fields = _part_fields(messages) & _FOREIGN.get(wire, frozenset())
+    if fields:
+        found.append(
+            f"this wire does not have these fields of content parts; they were left out: {_listed(sorted(fields))}."
+        )
     if foreign:
         found.append(
             f"what only another provider, model or wire understands stayed out of the history: {_listed(foreign)}."
@@ -120,6 +126,11 @@ def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, st
     if edited:
         found.append(f"an edited turn goes back as it reads now, without what came with it: {_listed(edited)}.")
     return tuple(found)
+
+
+def _part_fields(messages: list[dict[str, Any]]) -> set[str]:
+    contents = [message["content"] for message in messages if isinstance(message.get("content"), list)]
+    return {name for content in contents for part in content if isinstance(part, dict) for name in part}
 
 
 def _kinds(things: list[Any]) -> Iterator[str]:

@@ -14,13 +14,17 @@ from ..errors import MediaError
 from .call_ids import other_id
 from .profile import Profile
 
-__all__ = ["BLOCKS", "ITEMS", "PROVENANCE", "outgoing", "with_system"]
+__all__ = ["BLOCKS", "ITEMS", "ONLY_MESSAGES", "ONLY_RESPONSES", "PROVENANCE", "outgoing", "with_system"]
 
 PROVENANCE = "_msgflux"
 ITEMS = "response_items"
 """The field of a turn that holds a response's output items as received, to be sent back in order."""
 BLOCKS = "content_blocks"
 """The field of a turn that holds a message's content blocks as received, to be sent back in order."""
+ONLY_MESSAGES = frozenset({"cache_control", "citations", "context"})
+"""Fields of a content part that only the Messages wire has."""
+ONLY_RESPONSES = frozenset({"detail", "prompt_cache_breakpoint"})
+"""Fields of a content part that only the Responses wire has."""
 
 _STANDARD = frozenset({"role", "content", "name", "refusal", "tool_calls", "function_call", "tool_call_id"})
 _STANDARD_CALL = frozenset({"id", "type", "function", "custom"})

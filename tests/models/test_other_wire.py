@@ -213,3 +213,24 @@ def test_what_anthropic_is_told_about_a_file_or_a_picture_is_sent() -> None:
          "source": {"type": "file", "file_id": "file_1"}},
         {"type": "image", "source": {"type": "url", "url": "https://a.example/a.png"}, **kept},
     ]  # fmt: skip
+
+
+FILE = {"type": "file", "file": {"file_id": "file_1"}}
+OTHERS = {"cache_control": {"type": "ephemeral"}, "citations": {"enabled": True}, "context": "A letter."}
+OWN = {"detail": "high", "prompt_cache_breakpoint": {"mode": "explicit"}}
+
+
+@pytest.mark.parametrize(
+    "part",
+    [FILE, {"type": "image_url", "image_url": {"url": "https://a.example/a.png"}}, {"type": "text", "text": "Hi"}],
+)
+def test_a_parts_own_fields_are_sent_on_their_wire_and_named_where_they_are_left_out(part: dict[str, Any]) -> None:
+    for wire, sent, left in (("responses", OWN, OTHERS), ("messages", OTHERS, OWN)):
+        request = mf.Model.chat_completion(NAMES[wire], api_key="some-key", wire=wire).plan(
+            [{"role": "user", "content": [{**part, **OWN, **OTHERS}]}]
+        )
+        body = json.loads(request.body)
+        [found] = next(turn["content"] for turn in body.get("input") or body["messages"])
+        assert sent.items() <= found.items()
+        assert not left.keys() & found.keys()
+        assert [", ".join(sorted(left)) in warning for warning in request.warnings] == [True]

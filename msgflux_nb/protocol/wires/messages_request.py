@@ -12,7 +12,7 @@ from ...errors import BadRequestError
 from ..json_values import arguments_in
 from ..profile import Profile
 from ..tool_call import json_text
-from ..turns import BLOCKS
+from ..turns import BLOCKS, ONLY_RESPONSES
 
 __all__ = ["matches_blocks", "messages_body"]
 
@@ -259,24 +259,25 @@ def _block(part: Any) -> Iterator[dict[str, Any]]:
     match part.get("type"):
         case "text":
             if part.get("text"):
-                yield part
+                yield {name: value for name, value in part.items() if name not in ONLY_RESPONSES}
         case "refusal":
             yield from _blocks(part.get("refusal"))
         case "image_url":
             source = part.get("image_url")
             url = source.get("url") if isinstance(source, dict) else source
-            yield {"type": "image", "source": _source(url), **_beside(part)}
+            yield {**_beside(part, "image_url"), "type": "image", "source": _source(url)}
         case "file":
-            yield {**_document(part.get("file")), **_beside(part)}
+            yield {**_document(part.get("file")), **_beside(part, "file")}
         case "input_audio" | "video_url" as kind:
             raise BadRequestError(f'a content part of type "{kind}" does not exist on Anthropic\'s Messages wire.')
         case _:
             yield part
 
 
-def _beside(part: dict[str, Any]) -> dict[str, Any]:
-    """Return what a caller says about a picture or a file in Anthropic's own words, such as that it is to be cited."""
-    return {name: part[name] for name in ("citations", "context", "cache_control") if part.get(name) is not None}
+def _beside(part: dict[str, Any], source: str) -> dict[str, Any]:
+    """Return a part's other fields, such as ``citations`` of a file; a warning names those that this wire lacks."""
+    kept = {name: value for name, value in part.items() if value is not None}
+    return {name: value for name, value in kept.items() if name not in (source, "type", *ONLY_RESPONSES)}
 
 
 def _source(url: Any) -> dict[str, Any]:

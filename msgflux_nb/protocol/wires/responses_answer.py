@@ -138,8 +138,9 @@ class ResponsesReader:
         if whole or payload.get("object") == "response":
             self.recognised = self.recognised or "output" in payload or payload.get("object") == "response"
             yield from self._end(payload)
-        elif kind in _ENDS and isinstance(response, dict):
+        elif kind in _ENDS:
             self.recognised = True
+            response = response if isinstance(response, dict) else {}
             status = response.get("status")
             yield from self._end({**response, "status": status if status in _OVER else _ENDS[kind]})
         elif kind.startswith("response.") or kind in _SILENT:
@@ -247,7 +248,8 @@ class ResponsesReader:
         parts = [{"type": "output_text", "text": content}] if isinstance(content, str) else dicts_in(content)
         first = self._texts.first.get(index, 0)
         if complete:
-            self._texts.mark_repeated(index, parts)
+            texts = [part["text"] if isinstance(part.get("text"), str) else "" for part in parts]
+            self._texts.mark_repeated("text", index, texts, first)
         elif parts:
             self._texts.listed.add(index)
         for number, part in enumerate(parts, first):
@@ -261,7 +263,9 @@ class ResponsesReader:
         told = self._texts.channels(index)
         summary, content = texts_of(item.get("summary")), texts_of(item.get("content"))
         channel = "summary" if "summary" in told or (any(summary) and "reasoning" not in told) else "reasoning"
-        for number, text in enumerate(summary if channel == "summary" else content):
+        texts = summary if channel == "summary" else content
+        self._texts.mark_repeated(channel, index, texts, 0)
+        for number, text in enumerate(texts):
             yield from self._texts.new_text((channel, index, number), text)
 
     def _part(self, index: int, number: int, part: Any) -> Iterator[Piece]:

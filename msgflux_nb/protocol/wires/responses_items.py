@@ -36,7 +36,8 @@ def places_of(
     """
     order = sorted(kinds or ())
     same = [item.get("type") for item in output] == [(kinds or {})[place] for place in order]
-    ids = {name: place for place, item in known.items() if (name := text_in(item.get("id")))}
+    names = [text_in(item.get("id")) or "" for item in known.values()]
+    ids = {name: place for place, name in zip(known, names, strict=True) if name and names.count(name) == 1}
     places: list[int] = []
     for number, item in zip(order if same else range(len(output)), output, strict=True):
         place = ids.get(text_in(item.get("id")) or "", number)
@@ -45,5 +46,8 @@ def places_of(
 
 
 def texts_of(parts: Any) -> list[str]:
-    """Return the texts of a reasoning item; some servers send one text instead of a list."""
-    return [parts] if isinstance(parts, str) else [str(part.get("text") or "") for part in dicts_in(parts)]
+    """Return the texts of a reasoning item; some servers send one text, or a list of texts, instead of parts."""
+    found = parts if isinstance(parts, list) else [parts]
+    return [
+        part if isinstance(part, str) else str(part.get("text") or "") for part in found if isinstance(part, str | dict)
+    ]

@@ -14,7 +14,7 @@ from typing import Any
 from ...errors import BadRequestError
 from ..profile import Profile
 from ..tool_call import json_text
-from ..turns import ITEMS
+from ..turns import ITEMS, ONLY_MESSAGES
 from .responses_items import final_text
 
 __all__ = ["CHAT_ONLY", "matches_items", "responses_body"]
@@ -29,7 +29,8 @@ _SAME = (
 _LIMITS = ("max_tokens", "max_completion_tokens")
 _ENCRYPTED, _LOGPROBS = "reasoning.encrypted_content", "message.output_text.logprobs"
 _ITEM_FIELDS = {
-    "reasoning": ("id", "type", "summary", "encrypted_content", "content"),
+    # OpenRouter adds a signature, and the format of what is encrypted.
+    "reasoning": ("id", "type", "summary", "encrypted_content", "content", "signature", "format"),
     "function_call": ("id", "type", "call_id", "name", "arguments", "namespace", "caller"),
     "custom_tool_call": ("id", "type", "call_id", "name", "input", "namespace", "caller"),
     "message": ("id", "type", "role", "content", "phase", "status"),
@@ -239,14 +240,15 @@ def _part(part: Any) -> Any:
         return {"type": "input_text", "text": str(part)}
     match part.get("type"):
         case "text":
-            return {**_without(part, "type"), "type": "input_text"}
+            return {**_beside(part), "type": "input_text"}
         case "image_url":
             source = part.get("image_url")
             source = source if isinstance(source, dict) else {"url": source}
             detail = {"detail": source["detail"]} if source.get("detail") else {}
-            return {"type": "input_image", "image_url": source.get("url"), **detail}
+            return {**_beside(part, "image_url"), "type": "input_image", "image_url": source.get("url"), **detail}
         case "file":
-            return {"type": "input_file", **(part["file"] if isinstance(part.get("file"), dict) else {})}
+            file = part["file"] if isinstance(part.get("file"), dict) else {}
+            return {**_beside(part, "file"), "type": "input_file", **file}
         case "input_audio" | "video_url" as kind:
             raise BadRequestError(
                 f'a content part of type "{kind}" does not exist on the Responses wire. Use a model that takes it by '
@@ -255,5 +257,6 @@ def _part(part: Any) -> Any:
     return part
 
 
-def _without(part: dict[str, Any], name: str) -> dict[str, Any]:
-    return {key: value for key, value in part.items() if key != name}
+def _beside(part: dict[str, Any], source: str = "") -> dict[str, Any]:
+    """Return a part's other fields, such as ``detail`` of a file; a warning names those that this wire lacks."""
+    return {name: value for name, value in part.items() if name not in (source, "type", *ONLY_MESSAGES)}

@@ -148,13 +148,19 @@ class ResponsesTexts:
         for key in sorted(key for key in self.ahead if key[:2] == ("text", index) and key[2] < part):
             yield from self.new_text(key, self.ahead[key])
 
-    def mark_repeated(self, index: int, parts: list[dict[str, Any]]) -> None:
-        """Mark a message as yielded if all of its text was, in parts with other numbers."""
-        texts = [part["text"] if isinstance(part.get("text"), str) else "" for part in parts]
-        told = sum(count for key, count in self._told.items() if key[:2] == ("text", index))
+    def mark_repeated(self, channel: str, index: int, texts: list[str], first: int) -> None:
+        """Mark an item's texts as yielded if all of their characters were, in parts with other numbers.
+
+        Args:
+            channel: the channel of the texts.
+            index: the output_index.
+            texts: the texts of the complete item.
+            first: the number of its first part.
+        """
+        told = sum(count for key, count in self._told.items() if key[:2] == (channel, index))
         if told >= sum(map(len, texts)):
-            for number, text in enumerate(texts, self.first.get(index, 0)):
-                key = ("text", index, number)
+            for number, text in enumerate(texts, first):
+                key = (channel, index, number)
                 self._told[key] = max(self._told.get(key, 0), len(text))
 
 
