@@ -27,7 +27,10 @@ WORDS = (
     "margin: 0; padding: 0; font-family: inherit; white-space: pre-wrap; word-break: normal; overflow-wrap: anywhere"
 )
 CODE = "font-family: var(--jp-code-font-family, monospace)"
-_MARK = "background-color: rgba(33, 118, 210, 0.22); border-radius: 3px; color: inherit"
+_MARK = (
+    "background-color: rgba(33, 118, 210, 0.22); border-radius: 3px; color: inherit; "
+    "forced-color-adjust: preserve-parent-color"
+)
 _LINE = "1px solid rgba(128, 128, 128, 0.25)"
 # JupyterLab centres tables, and stripes their rows.
 _TABLE = "margin: 0; width: 100%; border-collapse: collapse; table-layout: auto; font-size: 13px"

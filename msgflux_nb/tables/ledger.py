@@ -148,6 +148,11 @@ class Ledger:
         """Return whether a row has not ended."""
         return self._states[position] == _OPEN
 
+    @property
+    def unpriced(self) -> int:
+        """The number of rows that were billed an unknown amount."""
+        return self._costs.count(BILLED_UNKNOWN)
+
     def bill(self, position: int) -> dict[str, Any]:
         """Return the bill of a row in this run; None for unknown amounts."""
         whole = {"prompt_tokens": self._prompt_tokens[position], "completion_tokens": self._completion_tokens[position]}

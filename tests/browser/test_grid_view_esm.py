@@ -139,7 +139,8 @@ def test_cells_fill_in_one_by_one_and_the_button_stops_and_goes_on(page: Page) -
     expect(button).to_have_accessible_name("Run 6")
     button.click()
     assert len(widget.sent("go")) == 1
-    running = {"state": "running", "action": "stop", "action_label": "Stop", "unanswered": 4}
+    running = {"state": "running", "action": "stop", "action_label": "Stop", "unanswered": 4, "paid": "$0.01 of $0.10"}
+    expect(page.locator(".mf-top").get_by_text("$0.01 of $0.10")).to_be_hidden()
     heads = [{**head, "done": 1} for head in view.board["heads"]]
     view.run(wait=True)
     row = view._board.row(1)
@@ -149,6 +150,7 @@ def test_cells_fill_in_one_by_one_and_the_button_stops_and_goes_on(page: Page) -
     expect(page.locator('[data-place="2 1"]')).to_have_text("")
     expect(page.locator("th.mf-model").nth(1)).to_contain_text("1 of 3")
     expect(page.locator(".mf-top .mf-is")).to_have_text("2 of 6")
+    expect(page.locator(".mf-top").get_by_text("$0.01 of $0.10")).to_be_visible()
     assert page.evaluate("() => window.kept.isConnected")  # what has not changed is not drawn anew
     row["cells"][0] = {"mark": "asking", "rating": "", "parts": []}
     widget.deliver({"type": "filled", "rows": [row], "heads": heads, **running})

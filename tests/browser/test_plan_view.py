@@ -327,9 +327,8 @@ def test_the_twin_replays_without_a_kernel(page: Page) -> None:
         slider = replay.get_by_role("slider", name="replay")
         for code in replay.locator("code").all():
             expect(code).to_have_css("background-color", "rgba(0, 0, 0, 0)")
-        if run is not samples.react:
-            last = "answer 17 of 17" if run is samples.vote else "level 3 of 3"
-            expect(slider).to_have_attribute("aria-valuetext", last)
+        last = {samples.vote: "answer 17 of 17", samples.react: "step 5 of 5", samples.tree: "level 3 of 3"}
+        expect(slider).to_have_attribute("aria-valuetext", last[run])
         slider.press("Home")
         expect(replay.locator(".mf-blocks button, .mf-step, .mf-node[data-id='0']")).to_have_count(0)
         replay.get_by_role("button", name="play").click()

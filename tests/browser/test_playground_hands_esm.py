@@ -294,6 +294,15 @@ def test_nothing_is_cut_where_there_is_little_room(page: Page, state: str, width
     assert page.evaluate(OVERFLOWING) == []
 
 
+@pytest.mark.parametrize(("width", "count"), [(480, 4), (790, 3), (860, 3), (960, 4)])
+def test_the_buttons_of_a_call_that_waits_stand_in_one_row(page: Page, width: int, count: int) -> None:
+    page.set_viewport_size({"width": width, "height": 768})
+    STATES["waiting"](page).settle()
+    buttons = page.locator(".mf-waiting > footer:not([hidden]) > button:visible")
+    tops = buttons.evaluate_all("all => all.map((one) => Math.round(one.getBoundingClientRect().top))")
+    assert (len(tops), len(set(tops))) == (count, 1)
+
+
 def test_the_form_of_a_struct_stands_below_the_fields_in_the_panel_of_a_wide_page(page: Page) -> None:
     page.set_viewport_size({"width": 1400, "height": 800})
     play = PlayPage(page)

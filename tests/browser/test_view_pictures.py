@@ -234,6 +234,20 @@ def test_a_view_looks_as_its_picture(page: Page, name: str, theme: str) -> None:
     assert differing(taken, expected) <= TOLERANCE, f"{path.name} shows something else; take it again if it is meant"
 
 
+DRAWN = {"review": ".mf-sure .mf-meter > i", "grid": ".mf-interval i", "vote": ".mf-block:not(.mf-none *)"}
+DRAWN |= {"extraction": ".mf-pic > i:not(.mf-none)"}
+
+
+@pytest.mark.parametrize("name", DRAWN)
+def test_drawings_are_seen_in_high_contrast(page: Page, name: str) -> None:
+    page.emulate_media(forced_colors="active")
+    VIEWS[name](page)
+    ground = page.evaluate("getComputedStyle(document.querySelector('.msgflux-live')).backgroundColor")
+    found = page.locator(DRAWN[name]).evaluate_all("all => all.map((one) => getComputedStyle(one).backgroundColor)")
+    assert found
+    assert ground not in found
+
+
 def differing(one: Image.Image, other: Image.Image) -> float:
     """The share of the pixels that differ, after a blur."""
     size = (min(one.width, other.width), min(one.height, other.height))

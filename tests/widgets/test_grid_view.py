@@ -16,7 +16,7 @@ import pytest
 
 import msgflux_nb as mf
 from tests.scripted import Reply, Server, completion, model_at, serving
-from tests.tables.scripted_model import Scripted
+from tests.tables.scripted_model import Metadata, Scripted
 
 
 class Triage(msgspec.Struct):
@@ -254,6 +254,23 @@ def test_cells_fill_in_while_it_runs_and_it_is_stopped_and_goes_on(monkeypatch: 
     assert len(model.sent) == 16 + 2  # what was in flight
     assert [head["done"] for head in view.board["heads"]] == [None, None]
     assert view.board["action"] == ""
+
+
+@pytest.mark.parametrize(
+    ("cost", "limit", "paid"),
+    [
+        (0.01, 0.1, "$0.0600 of $0.1000"),
+        (0.01, None, "$0.0600"),
+        (0.00001, 0.1, "< $0.0001 of $0.1000"),
+        (None, None, ""),
+    ],
+)
+def test_the_head_says_what_was_paid_and_may_be(cost: float | None, limit: float | None, paid: str) -> None:
+    model = Scripted(answer, metadata=Metadata(cost=cost))
+    view = mf.GridView(PROMPTS, INPUTS, models=model, schema=Triage, store=False, max_cost=limit)
+    assert view.board["paid"] == ("$0" if limit is None else "$0 of $0.1000")
+    view.run(wait=True)
+    assert view.board["paid"] == paid
 
 
 def test_an_answer_is_rated_while_the_grid_runs_and_stays_rated() -> None:

@@ -191,6 +191,12 @@ class GridRun(Stoppable):
         """Return the present outcome of every cell."""
         return self.batch.ledger.settled(self.batch.in_flight, self.batch.stopped or "the grid is under way")
 
+    @property
+    def max_cost(self) -> float | None:
+        """US dollars that the whole grid may cost; None without a limit."""
+        limit: float | None = self._limits["max_cost"]
+        return limit
+
     # -- at its end -----------------------------------------------------------------------------------------------
 
     def _frame(self) -> pd.DataFrame:

@@ -23,9 +23,12 @@ _CELL = (
 )
 _TABLE = "border-collapse: collapse; font-size: 13px; width: 100%"
 _RIGHT = "; font-variant-numeric: tabular-nums; text-align: right"
-_BAR = "background: rgba(128, 128, 128, .2); display: flex; height: 4px; margin: 6px 0"
+_BAR = "background: rgba(128, 128, 128, .2); display: flex; height: 4px; margin: 6px 0; forced-color-adjust: none"
 _APART = "margin-right: 14px; white-space: nowrap"
-_PICTURE = "align-items: flex-end; display: flex; gap: 1px; height: 28px; margin-top: 4px; min-width: 84px"
+_PICTURE = (
+    "align-items: flex-end; display: flex; gap: 1px; height: 28px; margin-top: 4px; min-width: 84px; "
+    "forced-color-adjust: none"
+)
 _HATCHED = "background: repeating-linear-gradient(-45deg, #8a8a8a 0 1px, transparent 1px 4px); margin-left: 4px"
 
 

@@ -7,6 +7,7 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
+from ...display.figures import dollars
 from ...tables.compare import same_cell
 from ...tables.dtypes import Column, columns
 from ...tables.grid.asked import Cell
@@ -19,6 +20,7 @@ from ...tables.outcome import FAILURES, UNANSWERED
 from ...tables.paths import at
 from ...tables.reviewing.intervals import wilson
 from ...tables.reviewing.written import shown_value
+from ..extraction.batch_figures import money
 from ..playground.difference import difference
 from .filling import Filling
 
@@ -78,6 +80,16 @@ class Board:
         """The number of answers that were not asked for or were interrupted."""
         ledger = self.run.batch.ledger
         return ledger.counts["pending"] + ledger.counts["interrupted"] + len(self.run.rows) - ledger.finished
+
+    @property
+    def paid(self) -> str:
+        """The cost so far in words, with its limit; empty if no cost is known."""
+        ledger, limit = self.run.batch.ledger, self.run.max_cost
+        free = all(getattr(getattr(model, "profile", None), "free", False) for _, model in self.run.models)
+        words = "" if ledger.unpriced and not ledger.cost else money(ledger.cost, free=free)
+        of = "" if limit is None or words in ("", "free") else f" of {dollars(limit)}"
+        unknown = f" and {ledger.unpriced:,} unknown" if ledger.unpriced and words else ""
+        return f"{words}{of}{unknown}"
 
     # -- positions -----------------------------------------------------------------------------------------
 
@@ -299,18 +311,12 @@ def _cut(text: str, most: int) -> str:
     return text if len(text) <= most else f"{text[:most]}…"
 
 
-def _cost(cost: float | None) -> str | None:
-    if cost is None:
-        return None
-    return "free" if cost == 0 else "< $0.0001" if cost < 0.0001 else f"${cost:,.4f}"
-
-
 def _figures(bill: dict[str, Any]) -> list[list[str]]:
     """Return tokens, cost and time as figures with units, where known."""
     told: Sequence[tuple[Any, str, str]] = (
         (bill["prompt_tokens"], "{:,}", "in"),
         (bill["completion_tokens"], "{:,}", "out"),
-        (_cost(bill["cost"]), "{}", ""),
+        (None if bill["cost"] is None else dollars(bill["cost"]), "{}", ""),
         (bill["seconds"], "{:,.2f}", "s"),
     )
     return [[form.format(value), unit] for value, form, unit in told if value is not None]

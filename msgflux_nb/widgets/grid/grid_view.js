@@ -57,6 +57,7 @@ function gridBoard(model, el, signal) {
   const answer = openedAnswer(rate);
   const title = element("span", { class: "mf-title mf-mid mf-cut" });
   const state = stateWord();
+  const paid = element("span", { class: "mf-note mf-num mf-mid" });
   const blind = textButton("blind", "hide which prompt it was until you have rated it (b)", turnBlind, { icon: "eye" });
   const show = pickButton("show", () => board().filters.map((filter) => ({
     label: filter, checked: board().filter === filter, pick() {
@@ -82,7 +83,7 @@ function gridBoard(model, el, signal) {
   }
   const wrap = element("div", { class: "mf-wrap mf-scroll" }, matrix.node, further);
   el.append(
-    element("header", { class: "mf-top" }, title, state.node, element("span", { class: "mf-grow" }), blind, show.node, presentButton(el, signal), more, act.node),
+    element("header", { class: "mf-top" }, title, state.node, paid, element("span", { class: "mf-grow" }), blind, show.node, presentButton(el, signal), more, act.node),
     unkept, note, wrap, answer.node,
     element("footer", { class: "mf-bottom" }, said, element("span", { class: "mf-grow" }), keysNode),
   );
@@ -118,6 +119,8 @@ function gridBoard(model, el, signal) {
     state.node.hidden = !busy && (told.state === "idle" || told.unanswered === 0);
     if (busy) state.set("now", `${done.toLocaleString("en-US")} of ${told.answers.toLocaleString("en-US")}`);
     else state.set("look", `${told.unanswered.toLocaleString("en-US")} not answered`, "warning");
+    paid.textContent = told.paid;
+    paid.hidden = state.node.hidden;
     act.draw(told);
     say(told.error);
     el.dataset.state = told.state;

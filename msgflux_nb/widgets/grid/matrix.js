@@ -15,7 +15,7 @@ import { element } from "../base/dom.js";
  * @typedef {{
  *   title: string, heads: ToldHead[], models: number, rows: ToldRow[], kept: number, of: number, filter: string,
  *   filters: string[], blind: boolean, unkept: string, judged: "" | "truth" | "score", unanswered: number, answers: number,
- *   state: string, action: "" | "go" | "stop", action_label: string, blocking: string, error: string,
+ *   state: string, action: "" | "go" | "stop", action_label: string, paid: string, blocking: string, error: string,
  * }} ToldBoard
  */
 

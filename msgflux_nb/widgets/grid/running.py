@@ -208,6 +208,7 @@ class RunningGrid(View):
         return {
             "state": state,
             "unanswered": left,
+            "paid": self._board.paid,
             "answers": len(self.grid.rows),
             "action": action,
             "action_label": labels.get(action, "Stop"),

@@ -51,7 +51,7 @@ export function planBoard(store, el, { live, signal }) {
   /** @type {PlanBody | null} */
   let body = null;
   let kind = "";
-  let ticks = { count: -1, run: -1, all: /** @type {number[]} */ ([]) };
+  let ticks = { count: -1, run: -1, all: /** @type {number[]} */ ([]), turns: 0 };
   const rail = planRail(store, { ticks: steps, words, touched }, signal);
   const foot = element("footer", { class: "mf-bottom" }, rail.node, keys);
   el.append(head, budget.node, hint, error, foot);
@@ -65,7 +65,8 @@ export function planBoard(store, el, { live, signal }) {
   function steps() {
     if (!body) return [];
     if (ticks.count !== store.moments.length || ticks.run !== store.run) {
-      ticks = { count: store.moments.length, run: store.run, all: body.ticks() };
+      const turns = new Set(store.moments.flatMap(({ t, n }) => (t === "turn" ? [n] : [])));
+      ticks = { count: store.moments.length, run: store.run, all: body.ticks(), turns: turns.size };
     }
     return ticks.all;
   }
@@ -75,6 +76,7 @@ export function planBoard(store, el, { live, signal }) {
     const passed = steps().filter((tick) => tick <= store.state.count).length;
     if (store.timeless && kind === "self_consistency" && steps().length) return `answer ${passed} of ${steps().length}`;
     if (store.timeless && kind === "tree_of_thoughts") return `level ${passed + 1} of ${steps().length + 1}`; // ticks part them
+    if (store.timeless && kind === "react" && ticks.turns) return `step ${store.state.turns.length} of ${ticks.turns}`;
     if (store.timeless) return `moment ${store.state.count} of ${store.moments.length}`;
     return planSeconds(store.state.end?.seconds ?? (store.state.count ? store.moments[store.state.count - 1].ms / 1000 : 0));
   }

@@ -27,7 +27,10 @@ TITLES = {
 _ROWS = 60
 _LONGEST = 600
 _CELL = "text-align: left; vertical-align: top; padding: 2px 16px 2px 0; white-space: pre-wrap; overflow-wrap: anywhere"
-_BAR = "display: inline-block; height: 0.7em; margin-right: 8px; background: rgba(128, 128, 128, 0.55)"
+_BAR = (
+    "display: inline-block; height: 0.7em; margin-right: 8px; background: rgba(128, 128, 128, 0.55); "
+    "forced-color-adjust: none"
+)
 
 
 def plan_html(moments: Moments, *, state: str, error: str) -> str:
