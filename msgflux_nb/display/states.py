@@ -6,11 +6,16 @@ from typing import NamedTuple
 
 from .shared import shared
 
-__all__ = ["CALLS", "COLOURS", "PHASES", "ROWS", "State"]
+__all__ = ["CALLS", "COLOURS", "PHASES", "ROWS", "State", "word_colour"]
 
 # Middle tones with a contrast of 3 on white and on black, since an untrusted notebook has no theme variables.
 COLOURS = {"none": "#8a8a8a", "now": "#2f81f7", "done": "#2e9e4f", "look": "#c07a00", "bad": "#e5484d"}
 """Colours by meaning: no news, in progress, success, look at it, failure."""
+
+
+def word_colour(colour: str) -> str:
+    """Return one of the colours for words, whose contrast is to be 4.5: nearer to the colour of the text around."""
+    return f"color-mix(in srgb, {colour} 70%, currentColor)"
 
 
 class State(NamedTuple):

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from .html import CODE, card_html, structure_html
 from .icons import icon
 from .markdown import link_html
-from .states import CALLS, COLOURS
+from .states import CALLS, COLOURS, word_colour
 from .structure import StructureRow
 
 __all__ = [
@@ -100,7 +100,7 @@ def _state_html(word: str) -> str:
     """Draw a state at the end of a card's head."""
     says = CALLS[word]
     return (
-        f'<span style="float: right; font-size: 13px; color: color-mix(in srgb, {says.colour} 70%, currentColor)">'
+        f'<span style="float: right; font-size: 13px; color: {word_colour(says.colour)}">'
         f'<span style="color: {says.colour}">{icon(says.icon) if says.icon else says.sign}</span> {word}</span>'
     )
 

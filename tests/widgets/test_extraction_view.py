@@ -120,6 +120,18 @@ def test_stop_keeps_what_came_and_resume_asks_for_the_rest_alone(view_of: Make) 
     assert view.picture["rows"][-1][0] == 11
 
 
+def test_the_rows_of_a_run_that_ended_stand_in_the_order_of_the_input(view_of: Make) -> None:
+    def script(text: str) -> Any:
+        return City(text) if int(text.split()[1]) % 3 else mf.RefusedError("no")
+
+    slow = {"text 0": 0.3, "text 2": 0.2, "text 3": 0.1}
+    view = view_of(texts(7), model=Scripted(script, delay=lambda text: slow.get(text, 0.0), parallel=7))
+    view.run(wait=True)
+    assert [row[0] for row in view.picture["rows"]] == list(range(7))
+    view._receive(view, {"type": "only", "state": "refused"}, [])
+    assert [row[0] for row in view.picture["rows"]] == [0, 3, 6]
+
+
 def test_going_on_after_many_failures_reaches_the_rows_that_were_left(view_of: Make) -> None:
     def script(text: str) -> Any:
         number = int(text.split()[1])

@@ -14,7 +14,7 @@ from ..base.messages import Buffers, PageMessage
 from ..base.one_run import OneRun
 from ..base.run import start_thread
 from .batch_figures import rows_text
-from .picture import Picture, empty_picture, picture_of
+from .picture import Picture, empty_picture, picture_of, rows_of
 from .row_detail import row_detail
 from .tally import Tally
 from .twin import extraction_html, extraction_text
@@ -147,8 +147,8 @@ class ExtractionBoard(OneRun):
             return
         self._tell()
         if self._over.is_set():
-            found = picture_of(tally, only=self._only)
-            self.picture = {**self.picture, "rows": found["rows"], "only": found["only"]}
+            only = self._only if self._only in tally.last_of else ""
+            self.picture = {**self.picture, "rows": rows_of(tally, only, ended=True), "only": only}
 
     def _on_open(self, message: Open, _buffers: Buffers) -> None:
         """Send a row's request and answer to a page."""

@@ -15,7 +15,7 @@ from .batch_figures import ahead_of, figures_of, forecast_text, paid_of
 from .column_heads import SHOWN_COLUMNS, empty_heads
 from .tally import Tally
 
-__all__ = ["Picture", "empty_picture", "picture_of"]
+__all__ = ["Picture", "empty_picture", "picture_of", "rows_of"]
 
 Picture = dict[str, Any]
 
@@ -86,7 +86,7 @@ def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None, only: st
         "figures": figures_of(tally, total=total, finished=finished, ended=ended),
         "paid": paid_of(tally, ended),
         "heads": tally.heads.drawn(),
-        "rows": _rows(tally, tally.last_of.get(only, tally.last)),
+        "rows": rows_of(tally, only, ended=ended is not None),
         "only": only if only in tally.last_of else "",
         "problems": [
             [problem.state, _cut(problem.text, _ERROR), problem.count, _label(tally, problem.position)]
@@ -107,11 +107,17 @@ def _stopped(reason: str | None) -> str:
 # -- rows -------------------------------------------------------------------------------------------------------------
 
 
+def rows_of(tally: Tally, only: str, *, ended: bool) -> list[list[Any]]:
+    """Return the rows that ended last, the latest at the end; once the run has ended, in the order of the input."""
+    last = tally.last_of.get(only, tally.last)
+    return _rows(tally, sorted(last) if ended else list(last))
+
+
 def _rows(tally: Tally, positions: Iterable[int]) -> list[list[Any]]:
     """Return rows that have ended: position, label, state, cells, error, warnings."""
     ledger, found = tally.run.batch.ledger, columns(tally.run.schema)[:SHOWN_COLUMNS]
     rows: list[list[Any]] = []
-    for position in list(positions):
+    for position in positions:
         state = None if ledger.is_open(position) else ledger.state(position)
         if state is not None:
             cells = _cells(ledger.values[position], found)

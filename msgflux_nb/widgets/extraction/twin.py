@@ -8,7 +8,7 @@ from typing import Any
 
 from ...display.icons import icon
 from ...display.markdown import encodable
-from ...display.states import ROWS, State
+from ...display.states import ROWS, State, word_colour
 from ...display.tool_cards import QUIET, wrong
 from ...tables.outcome import FAILURES, STATES
 from .batch_figures import rows_text
@@ -179,7 +179,7 @@ def _row(row: Sequence[Any], numbers: Sequence[bool]) -> str:
     mark = f" {_mark(says)}" if state in FAILURES or flags else ""
     first = f'<td style="{_CELL}; {QUIET}">{escape(label)}{mark}</td>'
     if error or not cells:
-        said = f'<b style="color: {says.colour}">{state}</b>{" · " if error else ""}{escape(error)}'
+        said = f'<b style="color: {word_colour(says.colour)}">{state}</b>{" · " if error else ""}{escape(error)}'
         return f'<tr>{first}<td style="{_CELL}" colspan="{max(1, len(numbers))}">{said}</td></tr>'
     rest = "".join(
         f'<td style="{_CELL}{_RIGHT if number else ""}">{"–" if cell is None else escape(cell)}</td>'

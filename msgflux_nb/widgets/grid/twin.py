@@ -8,7 +8,7 @@ from typing import Any
 
 from ...display.icons import icon
 from ...display.markdown import encodable
-from ...display.states import COLOURS
+from ...display.states import COLOURS, word_colour
 
 __all__ = ["grid_html", "grid_text"]
 
@@ -26,7 +26,7 @@ _MARKS = {
     "partly": ("warning", "look"),
     "failed": ("warning", "bad"),
 }
-_WRONG = f"color: {COLOURS['bad']}; text-underline-offset: 3px"
+_WRONG = f"color: {word_colour(COLOURS['bad'])}; text-underline-offset: 3px"
 
 
 def grid_html(board: dict[str, Any], heads: Sequence[dict[str, Any]], rows: Sequence[dict[str, Any]]) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 
 from ...display.icons import icon
 from ...display.markdown import encodable
-from ...display.states import COLOURS
+from ...display.states import COLOURS, word_colour
 from ...tables.reviewing.review import Review
 
 __all__ = ["review_html", "review_text"]
@@ -25,7 +25,7 @@ _PANES = (
 _QUIET = "opacity: .7; font-size: 12px"
 _READ = "font-size: 14px; line-height: 1.6; max-width: 70ch; overflow-wrap: anywhere; white-space: pre-wrap"
 _MARK = "background: rgba(25,118,210,.18); border-radius: 3px; padding: 1px 3px"
-_LOOK = f"color: {COLOURS['look']}; font-size: 12px; white-space: nowrap"
+_LOOK = f"color: {word_colour(COLOURS['look'])}; font-size: 12px; white-space: nowrap"
 _TEXT_LIMIT = 4_000
 _STATES = {"": "not decided", "accepted": "accepted", "unusable": "unusable"}
 
