@@ -155,7 +155,7 @@ class ToolCallAggregator:
         """
         if not isinstance(results, Mapping):
             raise TypeError(f"insert_results: expected a dict of results by call id, got {type(results).__name__}")
-        known = [call.known_id for call in self._calls]
+        known = dict.fromkeys(call.known_id for call in self._calls)
         for call_id in results:
             if call_id not in known:
                 raise ToolCallError(f"no call has the id {call_id!r}; known ids: {', '.join(known) or 'none'}.")

@@ -8,6 +8,8 @@ from typing import Any, TypedDict
 
 __all__ = ["Budget", "Limits"]
 
+_WHOLE = ("max_calls", "max_tokens")  # limits that are counted
+
 
 class Limits(TypedDict, total=False):
     """The limits of a plan, as keywords; None or absent means no limit.
@@ -32,7 +34,7 @@ class Budget:
 
     Raises:
         TypeError: a limit has an unknown name.
-        ValueError: a limit is not a number above 0.
+        ValueError: a limit is not a number above 0, or ``max_calls`` or ``max_tokens`` is not whole.
 
     Example:
         >>> budget = Budget({"max_calls": 2})
@@ -48,6 +50,8 @@ class Budget:
                 raise TypeError(f"unknown keyword {name!r}; a plan's limits are: {', '.join(known)}")
             if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
                 raise ValueError(f"{name}: expected a number above 0, got {value!r}; leave it out for no limit")
+            if name in _WHOLE and value is not None and value % 1 != 0:
+                raise ValueError(f"{name}: expected a whole number above 0, got {value!r}")
         self._limits: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
         self._reserved = reserved
         self._now = now

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
+import msgflux_nb as mf
 from msgflux_nb.display.markdown import blocks, markdown_html
 from msgflux_nb.generation.decode import decode_json
 from msgflux_nb.generation.item_texts import ItemTexts
@@ -46,8 +47,21 @@ SLOW: dict[str, Callable[[], object]] = {
     "two texts without a line": lambda: difference("a " * 2_000, "b " + "a " * 1_900),
     "openings of images": lambda: markdown_html("![" * 50_000),
     "a list without blank lines": lambda: blocks("- a\n" * 25_000),
+    "a thousand tool calls that a view watches": lambda: watched_calls(1_000),
     "a quote of one letter": lambda: span_of("a" * 1_000_000, "a" * 500_000),
 }
+
+
+def watched_calls(count: int) -> None:
+    calls = mf.ToolCallAggregator()
+    view = mf.ToolCallView(calls)
+    for number in range(count):
+        calls.process(number, f"c{number}", "work", "{}")
+    calls.insert_results({f"c{number}": "x" for number in range(count)})
+    view.close()
+    finished = mf.ToolCallView(calls)
+    assert len(finished.value) == count
+    finished.close()
 
 
 def quiet(read: Callable[[], object]) -> None:

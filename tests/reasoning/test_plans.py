@@ -348,6 +348,12 @@ def test_a_limit_is_a_number_above_0(wrong: Any) -> None:
         Budget(wrong)
 
 
+@pytest.mark.parametrize("wrong", [{"max_calls": 1.5}, {"max_calls": float("inf")}, {"max_tokens": 0.5}])
+def test_what_is_counted_is_limited_by_a_whole_number(wrong: Any) -> None:
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected a whole number above 0, got"):
+        Budget(wrong)
+
+
 def test_a_display_escapes_what_a_model_wrote() -> None:
     shown = mf.plan.self_consistency(lambda task: "<script>", "?", n=2)._repr_mimebundle_()
     assert "<script>" not in shown["text/html"]

@@ -64,6 +64,7 @@ class Lane:
         self._shown: list[str] = []
         self._final: ToolCallState | None = None
         self._whole = False
+        self._call: ToolCall | None = None  # as read last
         self._marks: list[tuple[int, Phase]] = []
 
     # -- the stream ------------------------------------------------------------------------------------------------
@@ -76,7 +77,7 @@ class Lane:
             text = ""  # the finished call is sent once more
         if event.id or event.name:
             self._assembly.identify(event.id or "", event.name or "")
-        self._final = None
+        self._final = self._call = None
         if not text:
             return text
         self._assembly.arrived.append(text)
@@ -88,6 +89,7 @@ class Lane:
     def end(self, state: ToolCallState | None = None) -> None:
         """Take the end of the stream; ``state`` is the call as its reader assembled it."""
         self._final = self._assembly.state(ended=True) if state is None else state
+        self._call = None
 
     @property
     def ended(self) -> bool:
@@ -102,10 +104,10 @@ class Lane:
     @property
     def whole(self) -> ToolCall | None:
         """The call if it is complete, with the model's arguments; else None."""
-        if self._final is None and not self._whole:
-            return None
-        state = self.state
-        return ToolCall(state.id, state.name, state.partial) if state.status == "complete" else None
+        if self._call is None and (self._final is not None or self._whole):
+            state = self.state
+            self._call = ToolCall(state.id, state.name, state.partial) if state.status == "complete" else None
+        return self._call
 
     @property
     def own_id(self) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Sequence
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain
 from typing import Any, Literal
 
 import msgspec
@@ -29,6 +31,8 @@ class LaneSet:
         self._lock = threading.RLock()
         self._all: list[Lane] = []
         self._current: dict[tuple[int, int], Lane] = {}  # lanes of this step, by choice and number
+        self._next_call = 0  # the number of the next call in this step
+        self._by_id: dict[str, dict[int, Lane]] = {}  # each lane under each id that it has had, by its number
         self.feed = LaneFeed(self._all, self._lock)
 
     def __len__(self) -> int:
@@ -65,7 +69,7 @@ class LaneSet:
             if self._current:
                 self.end()
                 self.step += 1
-                self._current = {}
+                self._current, self._next_call = {}, 0
 
     def take(self, event: ToolCallDelta, milliseconds: int | None = None) -> bool:
         """Take a fragment; return whether it completes its call."""
@@ -75,6 +79,8 @@ class LaneSet:
                 lane = self._begin(event.choice, event.call, event.kind)
             was_whole = lane.whole is not None
             text = lane.take(event)
+            if event.id:
+                self._index(lane)
             when = self.feed.now() if milliseconds is None else milliseconds
             self.feed.add(Fragment(lane.number, when, event.id or None, event.name or None, text))
             return not was_whole and lane.whole is not None
@@ -82,18 +88,16 @@ class LaneSet:
     def end(self, calls: Iterable[ToolCallState | ToolCall] = ()) -> None:
         """Take the end of this step, with the calls as its reader assembled them, in order."""
         with self._lock:
-            lanes = list(self._current.values())
-            for call in calls:
-                lane = _match(lanes, call)
-                if lane is None:
-                    lane = self._begin_whole(call)
-                else:
-                    lanes.remove(lane)
-                lane.end(call if isinstance(call, ToolCallState) else _with_id(lane, call))
-            for lane in lanes:
-                if not lane.ended:
-                    lane.end()
+            unmatched: dict[str, deque[Lane]] = {}
             for lane in self._current.values():
+                unmatched.setdefault(lane.own_id, deque()).append(lane)
+            for call in calls:
+                same = unmatched.get(call.id) or unmatched.get("")  # with its id, else without one
+                lane = same.popleft() if same else self._begin_whole(call)
+                self._end(lane, call if isinstance(call, ToolCallState) else _with_id(lane, call))
+            for lane in self._current.values():
+                if not lane.ended:
+                    self._end(lane)
                 self.feed.touch(lane)
 
     # -- what happens to a call ------------------------------------------------------------------------------------
@@ -101,16 +105,16 @@ class LaneSet:
     def find(self, call: ToolCall, wanted: Literal["ask", "result"]) -> Lane:
         """Return the lane of a call that needs a decision or has a result; a new lane if it was not streamed."""
         with self._lock:
-            same = [lane for lane in reversed(self._all) if lane.own_id == call.id]
-            nameless = [lane for lane in self._current.values() if not lane.own_id and lane.whole_as(call)]
-            found = (*same, *nameless)
-            open_ = [lane for lane in found if (lane.result is None if wanted == "result" else not lane.ran)]
-            lane = next(iter((*open_, *same)), None)
+            same = self._lanes_with(call.id)
+            nameless = (one for one in self._current.values() if not one.own_id and one.whole_as(call))
+            found = chain(same, nameless)
+            open_ = (one for one in found if (one.result is None if wanted == "result" else not one.ran))
+            lane = next(open_, None) or next(self._lanes_with(call.id), None)
             if lane is None:
                 lane = self._begin_whole(call)
-                lane.end()
+                self._end(lane)
             elif not lane.own_id:
-                lane.end(_with_id(lane, call))
+                self._end(lane, _with_id(lane, call))
             self.feed.touch(lane)
             return lane
 
@@ -158,22 +162,31 @@ class LaneSet:
         lane = Lane(len(self._all), self.step, call, choice=choice, kind=kind)
         self._all.append(lane)
         self._current[choice, call] = lane
+        self._next_call = max(self._next_call, call + 1)
         self.feed.touch(lane)
         return lane
 
+    def _end(self, lane: Lane, state: ToolCallState | None = None) -> None:
+        lane.end(state)
+        self._index(lane)
+
+    def _index(self, lane: Lane) -> None:
+        self._by_id.setdefault(lane.own_id, {})[lane.number] = lane
+
+    def _lanes_with(self, call_id: str) -> Iterator[Lane]:
+        """Yield the lanes that have an id now, the last one first."""
+        known = self._by_id.get(call_id, {})
+        lanes = [known[number] for number in sorted(known, reverse=True)] if call_id else reversed(self._all)
+        return (lane for lane in lanes if lane.own_id == call_id)
+
     def _begin_whole(self, call: ToolCallState | ToolCall) -> Lane:
         """Return a new lane for a call that was not streamed, with one fragment."""
-        lane = self._begin(0, max((key[1] for key in self._current), default=-1) + 1)
+        lane = self._begin(0, self._next_call)
         text = call.raw if isinstance(call, ToolCallState) else json_text(call.arguments)
         shown = lane.take(ToolCallDelta(lane.call, call.id, call.name, text))
+        self._index(lane)
         self.feed.add(Fragment(lane.number, self.feed.now(), call.id, call.name, shown))
         return lane
-
-
-def _match(lanes: list[Lane], call: ToolCallState | ToolCall) -> Lane | None:
-    """Return the lane with the call's id, else the first lane without an id."""
-    same = next((lane for lane in lanes if lane.own_id == call.id), None)
-    return same or next((lane for lane in lanes if not lane.own_id), None)
 
 
 def _with_id(lane: Lane, call: ToolCall) -> ToolCallState:

@@ -28,6 +28,8 @@ from .tool_source import check_source, figures, fill, tools_of
 
 __all__ = ["ToolCallView"]
 
+_ALL_TOLD = 100  # with so many calls, ``value`` changes at each hundredth and in a pause, not at each
+
 
 class ToolCallView(CallBoard):
     """Shows tool calls while they are assembled, and their outcomes.
@@ -311,8 +313,8 @@ class ToolCallView(CallBoard):
             self._reopen()
         complete = self._calls.take(event)
         self._wake()
-        if complete:
-            self.value = self._calls.calls
+        if complete and (len(self._calls) < _ALL_TOLD or len(self._calls) % _ALL_TOLD == 0):
+            self.value = self._calls.calls  # of many calls in the end, since each list is as long as all of them
 
     def _start_step(self, event: StepStarted) -> None:
         if event.step == 1 and not self.running:

@@ -82,10 +82,13 @@ def _fill_step(lanes: LaneSet, calls: ToolCallAggregator | None) -> None:
 
 
 def _fill_results(lanes: LaneSet, calls: ToolCallAggregator) -> None:
-    messages = [one for one in calls.get_messages(allow_missing=True) if one["role"] in ("tool", "function")]
+    contents: dict[str, Any] = {}
+    for one in calls.get_messages(allow_missing=True):
+        if one["role"] in ("tool", "function"):
+            contents.setdefault(one.get("tool_call_id", ""), one["content"])
     broken = {state.id for state in calls.states if state.status == "invalid"}
     for call in calls.get_calls():
-        content = next((one["content"] for one in messages if one.get("tool_call_id", call.id) == call.id), None)
+        content = contents.get(call.id, contents.get(""))
         if content is not None and call.id not in broken:
             lanes.take_result(lanes.find(call, "result"), content, failed=False)
 
