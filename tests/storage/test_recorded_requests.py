@@ -159,14 +159,14 @@ def test_the_last_line_of_a_partial_is_not_lost_with_its_line_end(end: bytes, pa
 
 @pytest.mark.parametrize("end", ["printable", "BaseException", "Nonsense"])
 def test_an_end_of_an_unknown_name_is_an_interrupted_stream(end: str, path: Path) -> None:
-    from msgflux_nb.storage.recordings.lines import RecordedExchange, to_line
+    from msgflux_nb.storage.recordings.lines import RecordedExchange
+    from msgflux_nb.storage.recordings.recorder import write_recording
 
     asked = {"model": "m", "messages": [{"role": "user", "content": "Hi"}]}
     with serving(completion()) as server, mf.record(path):
         model_at(server.url)("Hi")
-    header = path.read_bytes().split(b"\n")[0]
     line = RecordedExchange(date="2026-12-02T00:00:00Z", asked="m", body=asked, end=end, message="ended")
-    path.write_bytes(header + b"\n" + to_line(line))
+    write_recording(path, Recording(path).header, [], [line])
     with mf.replay(path), pytest.raises(mf.StreamInterruptedError, match="ended"):
         model_at(NOWHERE)("Hi")
 

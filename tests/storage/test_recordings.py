@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import errno
+import gzip
 import itertools
 import math
 import os
@@ -27,7 +28,7 @@ import msgflux_nb as mf
 from msgflux_nb.models import recording_context
 from msgflux_nb.models.again import check, record_again
 from msgflux_nb.storage.recordings import player
-from msgflux_nb.storage.recordings.lines import RecordedExchange, from_line, to_line
+from msgflux_nb.storage.recordings.recorder import write_recording
 from msgflux_nb.storage.recordings.recording import Recording
 from tests.models.canary import assert_clean, failure, model_with_secrets
 from tests.models.test_key_canary import FAULTS
@@ -210,11 +211,13 @@ def test_what_is_no_model_cannot_answer_otherwise(path: Path, otherwise: Any) ->
 def with_long_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let a recorded server have asked for a wait of 30 s, and a replay at its speed wait as long."""
     monkeypatch.setattr(recording_context, "_LONGEST_WAIT_SECONDS", LONG)
-    lines = [from_line(line) for line in path.read_bytes().splitlines()]
-    for at, line in enumerate(lines):
-        if isinstance(line, RecordedExchange) and "retry-after" in line.headers:
-            lines[at] = msgspec.structs.replace(line, headers={**line.headers, "retry-after": f"{LONG:g}"})
-    path.write_bytes(b"".join(map(to_line, lines)))
+    held = Recording(path)
+    longer = {"retry-after": f"{LONG:g}"}
+    exchanges = [
+        msgspec.structs.replace(line, headers={**line.headers, **longer}) if "retry-after" in line.headers else line
+        for line in held.exchanges
+    ]
+    write_recording(path, held.header, held.models, exchanges)
 
 
 @BOTH
@@ -440,6 +443,40 @@ def test_a_line_taken_out_is_noticed(path: Path) -> None:
     lines = path.read_bytes().splitlines(keepends=True)
     path.write_bytes(b"".join(lines[:-1]))
     with pytest.raises(mf.RecordingError, match="expected 2 exchanges"):
+        mf.replay(path)
+
+
+EDITS: dict[str, Callable[[list[bytes]], list[bytes]]] = {
+    "two moved": lambda lines: [*lines[:2], lines[3], lines[2]],
+    "one doubled for another": lambda lines: [*lines[:3], lines[2]],
+    "a model's line for an exchange's": lambda lines: [lines[0], lines[2], lines[2], lines[3]],
+}
+
+
+@pytest.mark.parametrize("edit", EDITS.values(), ids=EDITS)
+def test_lines_that_are_moved_or_exchanged_are_noticed(path: Path, edit: Callable[[list[bytes]], list[bytes]]) -> None:
+    with serving(completion("Hello"), completion("again")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+        model_at(server.url)("Hi")
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join(edit(lines)))
+    with pytest.raises(mf.RecordingError, match="by hand"):
+        mf.replay(path)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda data: data.replace(b"\n", b"\r\n"), "line ends to those of Windows"),
+        (lambda data: b"\xef\xbb\xbf" + data, "byte order mark"),
+        (gzip.compress, "It is compressed"),
+    ],
+)
+def test_what_a_program_did_to_a_file_is_named(path: Path, change: Callable[[bytes], bytes], said: str) -> None:
+    with serving(completion("Hello")) as server, mf.record(path):
+        model_at(server.url)("Hi")
+    path.write_bytes(change(path.read_bytes()))
+    with pytest.raises(mf.RecordingError, match=said):
         mf.replay(path)
 
 

@@ -6,6 +6,7 @@ import base64
 import contextlib
 import hashlib
 import re
+from collections.abc import Iterable
 from typing import Any
 
 import msgspec
@@ -18,6 +19,7 @@ __all__ = [
     "ModelLine",
     "RecordedExchange",
     "RecordingHeader",
+    "checksum_of_lines",
     "from_line",
     "piece_bytes",
     "piece_text",
@@ -26,6 +28,13 @@ __all__ = [
 
 FORMAT = 1
 _AGAIN = "Record it again, or copy the file again."
+_CHECK = slice(-18, -2)  # the checksum in a line without its line end
+_BEGINNINGS = {
+    b"\xef\xbb\xbf": "A program put a byte order mark before it.",
+    b"\x1f\x8b": "It is compressed: unpack it first.",
+    b"PK": "It is compressed: unpack it first.",
+    b"version https://git-lfs": "It is a pointer of Git LFS: fetch the file with git lfs pull.",
+}
 _SEALED = re.compile(rb'(\{.*),"check":"([0-9a-f]{16})"\}', re.S)
 
 
@@ -40,6 +49,7 @@ class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
         date: when the recording began, in UTC.
         models: the models that were asked.
         exchanges: how many exchanges follow; None while recording.
+        lines: the checksum of all lines that follow, in order; None while recording, and in earlier recordings.
         cost: US dollars, as far as prices are known.
     """
 
@@ -50,6 +60,7 @@ class RecordingHeader(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind
     date: str = ""
     models: tuple[str, ...] = ()
     exchanges: int | None = None
+    lines: str | None = None
     cost: float | None = None
 
 
@@ -130,7 +141,9 @@ def from_line(data: bytes) -> Line:
     _refuse_later(data)
     sealed = _SEALED.fullmatch(data.removesuffix(b"\n"))
     if sealed is None:
-        raise RecordingError(f"expected a line of a recording, got {data[:60].decode('utf-8', 'replace')!r}. {_AGAIN}")
+        why = f" {_reason(data)}".rstrip()
+        shown = data[:60].decode("utf-8", "replace")
+        raise RecordingError(f"expected a line of a recording, got {shown!r}.{why} {_AGAIN}")
     if _checksum(sealed[1]) != sealed[2]:
         raise RecordingError(f"its checksum does not match: the line was changed after it was recorded. {_AGAIN}")
     try:
@@ -140,6 +153,18 @@ def from_line(data: bytes) -> Line:
     if isinstance(line, RecordingHeader) and line.format != FORMAT:
         raise RecordingError(f"expected a recording of format {FORMAT}, got {line.format}. {_AGAIN}")
     return line
+
+
+def checksum_of_lines(lines: Iterable[bytes]) -> str:
+    """Return one checksum of lines in their order, made of theirs."""
+    return _checksum(b"".join(line.removesuffix(b"\n")[_CHECK] for line in lines)).decode()
+
+
+def _reason(data: bytes) -> str:
+    """Say what a program did to a line, or to the file that it begins; "" if that is not known."""
+    if data.endswith((b"\r", b"\r\n")):
+        return "A program changed its line ends to those of Windows; in git, the attribute -text prevents that."
+    return next((said for beginning, said in _BEGINNINGS.items() if data.startswith(beginning)), "")
 
 
 def _refuse_later(data: bytes) -> None:

@@ -20,7 +20,7 @@ import msgspec
 from ...content.source import size_on_disk
 from ...errors import RecordingError
 from .active import Active, active, enter, leave
-from .lines import FORMAT, Line, ModelLine, RecordedExchange, RecordingHeader, from_line, to_line
+from .lines import FORMAT, Line, ModelLine, RecordedExchange, RecordingHeader, checksum_of_lines, from_line, to_line
 from .locks import locked
 from .media import each_text, without_media
 from .recording import PARTIAL, Recording, media_folder, path_of
@@ -311,6 +311,8 @@ def write_recording(
 ) -> None:
     """Write a whole recording, and put it in its place atomically."""
     known = [line.cost for line in exchanges if line.cost is not None]
+    rest: list[Line] = [*models, *(msgspec.structs.replace(line, turn=0) for line in exchanges)]
+    lines = [to_line(line) for line in rest]
     head = RecordingHeader(
         format=FORMAT,
         id=header.id,
@@ -319,12 +321,12 @@ def write_recording(
         date=header.date,
         models=tuple(one.name for one in models),
         exchanges=len(exchanges),
+        lines=checksum_of_lines(lines),
         cost=sum(known) if known else None,
     )
-    lines: list[Line] = [head, *models, *(msgspec.structs.replace(line, turn=0) for line in exchanges)]
     temporary = path.with_name(f"{path.name}.{secrets.token_hex(4)}.new")
     try:
-        temporary.write_bytes(b"".join(to_line(line) for line in lines))
+        temporary.write_bytes(b"".join([to_line(head), *lines]))
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)

@@ -12,7 +12,7 @@ from typing import Any
 from ...content.source import size_on_disk
 from ...errors import RecordingError
 from ...http.bounds import bounds
-from .lines import Line, ModelLine, RecordedExchange, RecordingHeader, from_line, piece_bytes
+from .lines import Line, ModelLine, RecordedExchange, RecordingHeader, checksum_of_lines, from_line, piece_bytes
 from .media import each_text, with_media
 
 __all__ = ["ENDING", "PARTIAL", "Recording", "media_folder", "path_of", "read_recordings", "settings_of"]
@@ -52,7 +52,8 @@ class Recording:
         self.models: list[ModelLine] = []
         self.exchanges: list[RecordedExchange] = []
         header: RecordingHeader | None = None
-        for number, line in self._lines():
+        lines = self._raw_lines()
+        for number, line in self._read(lines):
             if isinstance(line, RecordingHeader):
                 if number != 1:
                     raise RecordingError(f"{path}, line {number}: a second header, where exchanges were expected")
@@ -72,8 +73,13 @@ class Recording:
                 f"{path}: expected {expected} exchanges, as its header says, got {len(self.exchanges)}: lines were "
                 "added or taken out by hand. Record it again."
             )
+        if header.lines is not None and header.lines != checksum_of_lines(lines[1:]):
+            raise RecordingError(
+                f"{path}: its lines are not those that were recorded, or stand in another order; it was edited by "
+                "hand. Record it again."
+            )
 
-    def _lines(self) -> Iterator[tuple[int, Line]]:
+    def _raw_lines(self) -> list[bytes]:
         try:
             data = _bytes_of(self.path)
         except OSError as error:
@@ -84,6 +90,9 @@ class Recording:
             lines += [torn + b"<end missing>"] if torn else []
         elif _SEAL.search(torn):  # only its line end is missing, or was changed
             lines.append(torn)
+        return lines
+
+    def _read(self, lines: list[bytes]) -> Iterator[tuple[int, Line]]:
         for number, line in enumerate(lines, 1):
             try:
                 yield number, from_line(line)
