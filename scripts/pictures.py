@@ -462,7 +462,7 @@ def grid_running(studio: Studio) -> None:
     show = (
         f"mails = {list(MAILS)!r}\n"
         'prompts = {"plain": "About money? {text}", "rules": "Money means bills and prices. About money? {text}"}\n'
-        "view = mf.GridView(prompts, mails, models=model, store=False)\nview.run()\nview"
+        "view = mf.GridView(prompts, mails, models=model, store=False, max_cost=0.10)\nview.run()\nview"
     )
     with studio.notebook("grid", [show]) as notebook:
         notebook.run_all()
@@ -590,7 +590,7 @@ class Film:
             self.shoot(0.2)
 
     def save(self, path: Path) -> None:
-        """Write a GIF with one palette; equal frames become one longer frame.
+        """Write a GIF with one palette, of frames from all parts of the film; equal frames become one longer frame.
 
         Raises:
             ValueError: the file is too large.
@@ -603,8 +603,9 @@ class Film:
         shown = [
             max(40, round(1000 * (after - at))) for at, after in zip(times, [*times[1:], times[-1] + 1.5], strict=True)
         ]
+        sample = _above_each_other(images[:: max(1, len(images) // 8)])
         for colours in (96, 64, 48, 32):
-            palette = images[len(images) // 2].quantize(colours, dither=Image.Dither.NONE)
+            palette = sample.quantize(colours, dither=Image.Dither.NONE)
             drawn = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
             drawn[0].save(path, save_all=True, append_images=drawn[1:], duration=shown, loop=0, optimize=True)
             if path.stat().st_size <= FILM_BYTES:
@@ -612,6 +613,14 @@ class Film:
         print(f"{path.name}: {path.stat().st_size / 1e6:.2f} MB, {sum(shown) / 1000:.1f} s, {len(images)} frames")
         if path.stat().st_size > FILM_BYTES:
             raise ValueError(f"the film has {path.stat().st_size:,} bytes, more than {FILM_BYTES:,}")
+
+
+def _above_each_other(images: list[Image.Image]) -> Image.Image:
+    """Return one picture of several of a size, so that a palette has the colours of all."""
+    sheet = Image.new("RGB", (images[0].width, sum(image.height for image in images)))
+    for number, image in enumerate(images):
+        sheet.paste(image, (0, number * image.height))
+    return sheet
 
 
 def film(studio: Studio) -> None:
