@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import numbers
+import threading
 import time
 from collections.abc import Callable
 from typing import Any, TypedDict
@@ -12,7 +15,7 @@ _WHOLE = ("max_calls", "max_tokens")  # limits that are counted
 
 
 class Limits(TypedDict, total=False):
-    """The limits of a plan, as keywords; None or absent means no limit.
+    """The limits of a plan, as keywords; None, ``inf`` or absent means no limit.
 
     ``max_calls`` limits calls of the model, ``max_tokens`` all billed tokens, ``max_cost`` US dollars, ``max_seconds``
     the time since the start.
@@ -45,14 +48,11 @@ class Budget:
 
     def __init__(self, limits: Limits, *, reserved: int = 0, now: Callable[[], float] = time.monotonic) -> None:
         known = Limits.__annotations__
-        for name, value in limits.items():
+        for name in limits:
             if name not in known:
                 raise TypeError(f"unknown keyword {name!r}; a plan's limits are: {', '.join(known)}")
-            if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-                raise ValueError(f"{name}: expected a number above 0, got {value!r}; leave it out for no limit")
-            if name in _WHOLE and value is not None and value % 1 != 0:
-                raise ValueError(f"{name}: expected a whole number above 0, got {value!r}")
-        self._limits: dict[str, Any] = {name: value for name, value in limits.items() if value is not None}
+        checked = {name: _limit(name, value) for name, value in limits.items()}
+        self._limits: dict[str, Any] = {name: value for name, value in checked.items() if value is not None}
         self._reserved = reserved
         self._now = now
         self._began = now()
@@ -77,7 +77,7 @@ class Budget:
         """Return the seconds until ``max_seconds``, at least 0; None without that limit, and for the closing call."""
         if self._closing or "max_seconds" not in self._limits:
             return None
-        return max(0.0, float(self._limits["max_seconds"]) - self.seconds)
+        return min(max(0.0, float(self._limits["max_seconds"]) - self.seconds), threading.TIMEOUT_MAX)
 
     def began_before(self, seconds: float) -> None:
         """Count seconds that an earlier part of the plan took."""
@@ -146,3 +146,21 @@ class Budget:
                 tokens = usage.prompt_tokens + usage.completion_tokens
         # A replay costs nothing, but the plan has to stop where the recorded one did.
         self.took(tokens, metadata.cost if getattr(metadata, "replayed", None) is None else metadata.recorded_cost)
+
+
+def _limit(name: str, value: Any) -> int | float | None:
+    """Return a limit as a plain number; None for no limit. numpy's numbers are numbers too."""
+    if value is None:
+        return None
+    is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
+    if not is_number or not value > 0:
+        raise ValueError(f"{name}: expected a number above 0, got {value!r}; leave it out for no limit")
+    if name in _WHOLE and value != math.inf and value % 1 != 0:
+        raise ValueError(f"{name}: expected a whole number above 0, got {value!r}")
+    try:
+        number = float(value)
+    except OverflowError:  # an int of more than 300 digits
+        return None
+    if math.isinf(number):
+        return None
+    return int(value) if isinstance(value, numbers.Integral) else number

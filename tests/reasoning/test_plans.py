@@ -5,9 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import pickle
+import threading
 from typing import Any
 
 import msgspec
+import numpy as np
 import pytest
 
 import msgflux_nb as mf
@@ -348,10 +350,25 @@ def test_a_limit_is_a_number_above_0(wrong: Any) -> None:
         Budget(wrong)
 
 
-@pytest.mark.parametrize("wrong", [{"max_calls": 1.5}, {"max_calls": float("inf")}, {"max_tokens": 0.5}])
+@pytest.mark.parametrize("wrong", [{"max_calls": 1.5}, {"max_calls": 1e-9}, {"max_tokens": 0.5}])
 def test_what_is_counted_is_limited_by_a_whole_number(wrong: Any) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(wrong))}: expected a whole number above 0, got"):
         Budget(wrong)
+
+
+@pytest.mark.parametrize("name", ["max_calls", "max_tokens", "max_cost", "max_seconds"])
+@pytest.mark.parametrize("value", [None, float("inf"), 10**400])
+def test_infinity_is_no_limit(name: Any, value: Any) -> None:
+    assert Budget({name: value}).limits == {}
+
+
+def test_a_limit_of_numpy_is_a_number_and_a_huge_one_of_seconds_can_be_waited_for() -> None:
+    limits = Budget({"max_calls": np.int64(3), "max_cost": np.float64(0.5)}).limits  # type: ignore[typeddict-item]
+    assert [(name, type(value), value) for name, value in limits.items()] == [
+        ("max_calls", int, 3),
+        ("max_cost", float, 0.5),
+    ]
+    assert Budget({"max_seconds": 1e30}).seconds_left() == threading.TIMEOUT_MAX
 
 
 def test_a_display_escapes_what_a_model_wrote() -> None:
