@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from .errors import printable
+from .errors import RecordingError, printable
 from .storage.recordings.recording import read_recordings
 
 __all__ = ["add_recordings"]
@@ -55,6 +55,8 @@ def check(arguments: argparse.Namespace) -> int:
     from .models.again import check as offline
     from .models.again import check_live
 
+    if arguments.base_url is not None and not arguments.live:
+        raise RecordingError("--base-url is for check --live; without --live nothing is sent")
     wrong = total = 0
     for recording in read_recordings(arguments.path):
         found = check_live(recording, arguments.base_url) if arguments.live else offline(recording)
@@ -69,7 +71,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def again(arguments: argparse.Namespace) -> int:
-    """Record everything again; a file is replaced when all its requests are answered."""
+    """Record everything again; a file stays if a request that was answered fails now."""
     from .models.again import record_again
 
     if os.environ.get("MSGFLUX_REPLAY"):

@@ -150,7 +150,7 @@ def ask_again(recording: Recording, line: RecordedExchange, base_url: str | None
 def record_again(
     path: Any, base_url: str | None = None, told: Callable[[int, RecordedExchange, str], object] = lambda *_: None
 ) -> Recorder:
-    """Record every request of a recording again. The new file replaces the old one when all are answered.
+    """Record every request of a recording again. The new file replaces the old one if what was answered is again.
 
     A failed attempt is skipped if its retry was recorded too. A request with hidden parts cannot be sent; its exchange
     is kept.
@@ -159,11 +159,15 @@ def record_again(
         path: the file.
         base_url: the address of models on your own server.
         told: called with the number of each exchange, the exchange, and its result.
+
+    Raises:
+        RecordingError: a request that was answered is not any more; the old file stays.
     """
     recording = Recording(path)
     header = recording.header
     later = {question_of_line(line).whole for line in recording.exchanges if (line.status or 500) < 300}
     again = record(path, title=header.title, licence=header.licence)
+    lost = 0
     with again as recorder:
         for number, line in enumerate(recording.exchanges, 1):
             failed = line.status is None or line.status >= 300
@@ -181,7 +185,23 @@ def record_again(
                 raise
             except MsgfluxError as error:
                 told(number, line, f"recorded: {type(error).__name__}")
+                lost += _has_answer(recording, line)
+        if lost:
+            raise RecordingError(
+                f"{path} stays as it was: {lost} of its requests were answered then, and are not now. What came is in "
+                f"{recorder.partial}."
+            )
     return again
+
+
+def _has_answer(recording: Recording, line: RecordedExchange) -> bool:
+    try:
+        _read(recording, line)
+    except RecordingError:
+        raise
+    except MsgfluxError:
+        return False
+    return True
 
 
 def _model(recording: Recording, line: RecordedExchange, base_url: str | None, *, live: bool = False) -> ChatCompletion:

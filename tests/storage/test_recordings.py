@@ -33,7 +33,7 @@ from msgflux_nb.storage.recordings.recording import Recording
 from tests.models.canary import assert_clean, failure, model_with_secrets
 from tests.models.test_key_canary import FAULTS
 from tests.moments import LONG, quickly
-from tests.scripted import completion, error, listening, model_at, serving, stream
+from tests.scripted import Reply, chunk, completion, error, listening, model_at, serving, stream
 
 
 class Person(msgspec.Struct):
@@ -926,6 +926,37 @@ def test_again_records_everything_anew(path: Path, capsys: pytest.CaptureFixture
     with mf.replay(path, speed=math.inf):
         assert model_at("http://x/v1")("Hi").text == "new"
         assert model_at("http://x/v1")("Go", stream=True).consume() == "new"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [(["check", "--base-url", "http://x/v1", "lesson.jsonl"], "check --live"), (["show", ""], "an empty text")],
+)
+def test_a_command_that_would_do_something_else_is_refused(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from msgflux_nb.cli import main
+
+    assert main(["recordings", *arguments]) == 1
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("failure", [error(404, "gone"), error(401, "no key"), Reply([chunk("o")])])
+def test_again_leaves_a_recording_whose_answers_do_not_come_any_more(
+    path: Path, failure: Reply, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from msgflux_nb.cli import main
+
+    with serving(stream("o", "ld"), error(404, "no such model")) as server, mf.record(path):
+        model_at(server.url)("Hi", stream=True).consume()
+        with pytest.raises(mf.NotFoundError):
+            model_at(server.url)("Gone")
+    before = path.read_bytes()
+    with serving(failure, error(404, "no such model")) as server:
+        assert main(["recordings", "again", "--base-url", server.url, str(path)]) == 1
+    assert "stays as it was: 1 of its requests" in capsys.readouterr().err
+    assert path.read_bytes() == before
+    assert len(Recording(path.with_name(f"{path.name}.partial")).exchanges) == 2
 
 
 def test_what_was_answered_is_asked_for_again_after_a_failure_that_passes(path: Path) -> None:

@@ -178,6 +178,8 @@ def read_recordings(path: str | os.PathLike[str]) -> list[Recording]:
     Raises:
         RecordingError: there is no recording, or one cannot be used.
     """
+    if path == "":
+        raise RecordingError("expected the path of a recording, got an empty text")
     place = Path(path).expanduser()
     if not place.is_dir():
         if not place.exists():
