@@ -194,6 +194,15 @@ def test_a_mark_stands_in_the_gutter_for_exceptions_alone(page: Page, opened: An
     assert page.locator("tbody tr").nth(3).get_attribute("title") == "people: cut"
 
 
+def test_the_gutter_is_as_wide_as_its_labels(page: Page, opened: Any) -> None:
+    labels = ["annotated-doc", "annotated-types", "x"]
+    told = [[at, label, "ok", ["a", "1"], "", ""] for at, label in enumerate(labels)]
+    told[1][2:5] = ["invalid", [], "ValidationFailedError: people: no integer"]
+    opened(picture(rows=told))
+    cut = "(all) => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+    assert page.locator("tbody th").evaluate_all(cut) == []
+
+
 def test_rows_that_are_being_read_are_grey_bars_in_their_place(page: Page, opened: Any) -> None:
     widget = opened(picture(asking=["20", "21"]))
     expect(page.locator("tr.mf-now")).to_have_count(2)

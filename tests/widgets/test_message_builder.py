@@ -446,10 +446,11 @@ def blind() -> Any:
 def test_a_model_of_text_is_said_to_take_no_image_in_the_draft_or_a_turn(desk: Desk) -> None:
     desk.builder.model = blind()
     desk.builder.attach(two_halves())
-    assert "takes text only, and messages[3] holds an image" in desk.builder.warning
+    assert "takes text only, and this message holds an image" in desk.builder.warning
+    assert "sent" not in desk.builder.warning  # nobody has asked for that yet
     desk.builder.take_draft()
     desk.receive("move", id=desk.id_at(3), to=1)
-    assert "takes text only, and messages[1] holds an image" in desk.builder.warning
+    assert "takes text only, and turn 2 holds an image" in desk.builder.warning
     desk.builder.undo()
     desk.builder.undo()
     assert desk.builder.warning == ""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
@@ -196,13 +197,18 @@ def _media_problem(model: Any, turns: Iterable[Iterable[Part]]) -> str:
 
     Args:
         model: the model that would get them.
-        turns: the files of each turn; the error names the turn.
+        turns: the files of each turn, the message being written last; the error names the turn.
     """
     messages = [ChatBlock.user("…", media=list(parts)) for parts in turns]
     try:
         model.plan(messages)
     except MediaError as error:
-        return str(error)
+        last = len(messages) - 1
+
+        def turn(found: re.Match[str]) -> str:
+            return "this message" if int(found[1]) == last else f"turn {int(found[1]) + 1}"
+
+        return re.sub(r"messages\[(\d+)\]", turn, str(error)).removesuffix(" Nothing was sent.")
     except MsgfluxError:  # other errors are raised by the call itself
         return ""
     return ""

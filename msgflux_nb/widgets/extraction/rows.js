@@ -35,6 +35,7 @@ export function rowTable(ask) {
   /** @type {HTMLElement[]} */
   let ghosts = [];
   let [columns, ghostKey] = ["", ""];
+  let longest = 0; // characters of the longest label so far: the gutter grows and does not shrink
   /** @type {number | null} */
   let open = null;
   /** @type {string[]} */
@@ -62,7 +63,7 @@ export function rowTable(ask) {
         ...picture.heads.map(({ number }) => element("col", number && texts ? { style: `width: ${share}%` } : {})),
         ...more.map(() => element("col", { class: "mf-more" })),
       );
-      table.style.setProperty("--mf-least", String(18 + 40 * texts + 27 * numbers));
+      table.style.setProperty("--mf-least", String(40 * texts + 27 * numbers));
     }
     heads.forEach((one, place) => one.draw(picture.heads[place]));
   }
@@ -100,6 +101,8 @@ export function rowTable(ask) {
       if (kept) next.set(open, kept);
     }
     drawn = next;
+    const label = Math.max(longest, ...picture.rows.map((told) => told[1].length));
+    if (label > longest) node.style.setProperty("--mf-label", String((longest = label)));
     place();
     hint.hidden = picture.rows.length + ghosts.length > 0;
   }
