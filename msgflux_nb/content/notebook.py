@@ -38,7 +38,7 @@ def resolve(src: object) -> object:
         return src.url if data is None else Source(data=data, name="the model's image")
     if isinstance(src, Audio):
         if not src.data:
-            raise MediaError("the model's sound holds no bytes, only its words. Pass its transcript as text.")
+            raise MediaError("the model's sound has a transcript but no bytes. Pass the transcript as text.")
         return Source(data=src.file()[0], name="the model's sound")
     if _is_uploads(src):
         return _only(items_of(src))

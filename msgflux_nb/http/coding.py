@@ -97,8 +97,8 @@ def _coding(name: str) -> _Coding:
     if name == "zstd":
         return _Zstd(_package(name, "compression.zstd", "backports.zstd"))
     raise httpx.DecodingError(
-        f"the answer is coded as {name[:40]!r}, which was not asked for. Expected identity, gzip, deflate, br or zstd: "
-        "make the server or the proxy send it plain"
+        f"expected Content-Encoding identity, gzip, deflate, br or zstd, got {name[:40]!r}; turn compression off on "
+        "the server or the proxy"
     )
 
 
@@ -109,7 +109,7 @@ def _package(name: str, *modules: str) -> Any:
         except ImportError:
             continue
     raise httpx.DecodingError(
-        f"the answer is coded as {name!r}, which was not asked for and needs one more package. Run "
+        f"the answer has Content-Encoding {name!r}, which needs one more package. Run "
         "pip install 'msgflux-nb[compression]'"
     )
 

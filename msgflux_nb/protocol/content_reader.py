@@ -10,8 +10,8 @@ from .reasoning_marks import MarkedPart, ReasoningFilter, ReasoningMarks, split_
 __all__ = ["ContentReader"]
 
 _LATE = (
-    "the reasoning in the content ends with a closing mark whose opening stands in the model's template, so it was "
-    "told as text while it streamed; .text holds only what follows it. If this model always reasons first, use "
+    "the content has a closing mark of reasoning without an opening one, which the chat template holds, so the "
+    "reasoning was streamed as text; .text holds the answer without it. If this model always reasons first, use "
     'profile={"reasoning_in_content": "begun"}, or a reasoning parser on the server.'
 )
 _AGAIN = (

@@ -121,10 +121,10 @@ def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, st
         )
     if foreign:
         found.append(
-            f"what only another provider, model or wire understands stayed out of the history: {_listed(foreign)}."
+            f"left out of the history, since this provider, model or wire does not support it: {_listed(foreign)}."
         )
     if edited:
-        found.append(f"an edited turn goes back as it reads now, without what came with it: {_listed(edited)}.")
+        found.append(f"an edited turn was sent without the provider's fields of the original: {_listed(edited)}.")
     return tuple(found)
 
 

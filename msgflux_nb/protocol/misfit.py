@@ -176,11 +176,11 @@ def _silence(snapshot: Snapshot) -> str:
         return _SPENT
     if _holds_json(reasoning):
         return (
-            "the answer holds no text, but its reasoning holds JSON: the server took the answer for reasoning. That is "
-            "how its reasoning parser is set up: start vLLM or SGLang without --reasoning-parser or with the one of "
-            "this model, llama.cpp with --reasoning-format none, or turn the model's thinking off, such as by "
-            'extra_body={"chat_template_kwargs": {"enable_thinking": False}}. It is not read from there, since '
-            "reasoning may hold examples; it is in .snapshot.reasoning."
+            "the answer holds no text, but its reasoning holds JSON: the server took the answer for reasoning. Change "
+            "its reasoning parser: start vLLM or SGLang without --reasoning-parser or with the one of this model, "
+            "llama.cpp with --reasoning-format none, or turn the model's thinking off, such as by "
+            'extra_body={"chat_template_kwargs": {"enable_thinking": False}}. JSON in reasoning is not decoded, since '
+            "it may be an example; it is in .snapshot.reasoning."
         )
     return (
         "the answer holds no text; all that the model wrote is reasoning, which is in .snapshot.reasoning. It ended by "

@@ -281,8 +281,8 @@ def _with_start(body: dict[str, Any], request: ChatRequest, profile: Profile, *,
     if request.forced and profile.forced_call is not None and not request.call_as_structure:
         if prefill:
             raise PrefillError(
-                f"{profile.provider} can only be made to call a tool by a prefill of its own, so there is no room for "
-                "yours. Leave the prefill or the forced call out."
+                f"{profile.provider} needs a prefill of its own to force a tool call, so it cannot take yours too. "
+                "Leave the prefill or the forced call out."
             )
         stop = body.get("stop")
         stops = [stop] if isinstance(stop, str) else list(stop or ())

@@ -124,7 +124,7 @@ def _path(schema: Any, field: str | None) -> tuple[str, ...]:
     if not inner:
         raise KeyError(f"no field {field!r}; the fields: {', '.join(column.name for column in found)}")
     if inner[0].name == field and inner[0].tags:
-        raise ValueError(f"{field!r} tells which of several records a row has; correct the record as a whole")
+        raise ValueError(f"{field!r} is the tag of a union and cannot be corrected alone; correct the whole record")
     return inner[0].path if inner[0].name == field else inner[0].path[: field.count(".") + 1]
 
 

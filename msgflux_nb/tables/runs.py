@@ -233,8 +233,8 @@ def _begun_again(found: FoundRun, data: Any, schema: Any, options: Any, retry_st
     name = model if isinstance(model, str) else model.name
     if name != record.model:
         raise ValueError(
-            f"model: run {found.name!r} asked {record.model}, got {name}, which would be asked, and paid, for every "
-            "row again; use mf.extract for that"
+            f"model: expected {record.model}, the model of run {found.name!r}, got {name}, which has to answer every "
+            "row again, at full cost; use mf.extract for that"
         )
     store = False if found.records is None else found.records.store.path
     asked = {**record.options, "prompt": record.prompt, **options, "store": store, "model": model}

@@ -91,7 +91,10 @@ def _is_text(dtype: Any) -> bool:
 def _aligned(texts: Any, index: pd.Index[Any]) -> list[Any]:
     if isinstance(texts, pd.Series) and not texts.index.equals(index):
         if not texts.index.is_unique:
-            raise ValueError("texts: its labels are not the table's, and one occurs twice, so rows cannot be told")
+            raise ValueError(
+                "texts: expected the table's index, got another one with duplicate labels. Pass a list in row order, "
+                "or a Series with a unique index."
+            )
         return texts.reindex(index).tolist()
     sources = list(texts)
     if len(sources) != len(index):

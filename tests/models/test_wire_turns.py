@@ -262,7 +262,7 @@ def test_what_cannot_travel_to_another_provider_is_left_out_and_named(server: Se
     assert server.bodies[-1][place][1] == {**kind, "role": "assistant", "content": "Hello"}
     known = {"messages": "reasoning, what its own tools did, citations", "responses": "reasoning"}
     assert answer.metadata.warnings == (
-        f"what only another provider, model or wire understands stayed out of the history: {known[wire]}.",
+        f"left out of the history, since this provider, model or wire does not support it: {known[wire]}.",
     )
 
 
@@ -275,7 +275,7 @@ def test_an_edited_turn_goes_back_as_it_reads_now(server: Server, wire: str) -> 
     sent = server.bodies[-1]["input" if wire == "responses" else "messages"][1]
     assert sent == {**kind, "role": "assistant", "content": "Goodbye"}
     [warning] = answer.metadata.warnings
-    assert warning.startswith("an edited turn goes back as it reads now, without what came with it: reasoning")
+    assert warning.startswith("an edited turn was sent without the provider's fields of the original: reasoning")
 
 
 def test_a_turn_without_thoughts_goes_to_another_provider_without_a_word(server: Server) -> None:

@@ -82,7 +82,7 @@ def test_texts_with_the_same_labels_are_taken_in_order() -> None:
     ("texts", "options", "error", "message"),
     [
         (["a"], {}, ValueError, "expected 3, one for each row, got 1"),
-        (pd.Series(["a", "b"], index=[7, 7]), {}, ValueError, "one occurs twice"),
+        (pd.Series(["a", "b"], index=[7, 7]), {}, ValueError, "duplicate labels"),
         (["a"] * 3, {"fields": ["town"]}, KeyError, "no column 'town'"),
     ],
 )

@@ -238,7 +238,7 @@ def test_a_structure_that_was_cut_does_not_begin_anew() -> None:
 def test_a_structure_that_was_asked_for_again_has_lost_its_start() -> None:
     again = completion('{"name": "Al", "age": 3}')
     said = judged(completion('"x"}'), '{"age": ', GOES_ON, again, generation_schema=Person)
-    assert said.startswith("The answer that counts was asked for without a start")
+    assert said.startswith("The first answer, with the prefill, did not fit")
 
 
 def test_an_echo_that_did_not_come_is_said() -> None:

@@ -37,8 +37,8 @@ def rows_to_read(data: Any, asked: Mapping[str, Any]) -> Rows:
     for name in names:
         if name not in rows.names:
             raise ValueError(
-                f"files: with chunk= the text of {name!r} is read, so a column of that name has to be in the data, and "
-                f"in the prompt as {{{name}}}, if there is one; the columns that are read: {', '.join(rows.names)}"
+                f"files: chunk= reads {name!r} as text. Expected a column {name!r} in the data and, if there is a "
+                f"prompt, {{{name}}} in it; got the columns {', '.join(rows.names)}"
             )
     confined = None if folder is None else Path(folder).expanduser().resolve()
     rows.change(names, lambda cell: paged_text(cell, confined))

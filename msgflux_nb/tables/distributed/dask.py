@@ -129,9 +129,9 @@ class _Task:
     def _run(self, part: Any) -> pd.DataFrame:
         if self._inside and not _inside_of():
             raise RecordingError(
-                f"this was made inside mf.{self._inside}, which does not reach other processes or a later moment. "
-                "Compute inside the with block, with scheduler='threads' or 'synchronous'; or set MSGFLUX_REPLAY "
-                "for the workers."
+                f"this graph was made inside mf.{self._inside}, which covers only this process, and only while its "
+                "block runs. Compute inside the with block, with scheduler='threads' or 'synchronous'; or set "
+                "MSGFLUX_REPLAY for the workers."
             )
         asked: BatchRequest = unpacked(self._asked)
         terms = asked.terms

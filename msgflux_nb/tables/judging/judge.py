@@ -47,8 +47,8 @@ class Judge:
         if self._meter is None:
             if options.get("temperature") == 0 or options.get("seed") is not None:
                 raise ValueError(
-                    f"confidence={self.samples}: with temperature=0 or a seed the answers are the same answer "
-                    f"{self.samples} times; give a model without them, or confidence=True for probabilities"
+                    f"confidence={self.samples} needs answers that vary, but this model has temperature=0 or a seed; "
+                    "give a model without them, or confidence=True for probabilities"
                 )
             if not callable(getattr(model, "numbered", None)):
                 raise ValueError(f"confidence: {model.name} cannot give several answers; expected mf.Model")

@@ -33,8 +33,8 @@ def verdict(answer: Any, start: str) -> str:
     metadata = answer.metadata
     if metadata.prefill_method is None:
         return (
-            "The answer that counts was asked for without a start: the first one, which had it, did not fit its schema "
-            "and was sent back."
+            "The first answer, with the prefill, did not fit its schema. This one is the correction, which was "
+            "requested without the prefill."
         )
     emulated = metadata.prefill_method == "emulated"
     repeated = _repeated(start, answer.continuation)

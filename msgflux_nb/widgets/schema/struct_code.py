@@ -172,9 +172,9 @@ def _number(field: FieldForm, text: str) -> int | float:
     except ValueError:
         raise ValueError(f"{text[:40]!r} is not a {'whole ' if whole else ''}number.") from None
     if not whole and not math.isfinite(number):
-        raise ValueError(f"{text[:40]!r} is not a limit.")
+        raise ValueError(f"Expected a finite number as a limit, got {text[:40]!r}.")
     if _counts(field) and number < 0:
-        raise ValueError("There are never fewer than 0.")
+        raise ValueError(f"Expected a limit of at least 0, got {number}.")
     return number
 
 
