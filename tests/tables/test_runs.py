@@ -349,7 +349,7 @@ def test_the_result_says_where_its_store_is(counting: Counting, path: Path, rest
 def test_another_model_would_be_paid_for_every_row_and_is_refused(counting: Counting, path: Path, restart: Any) -> None:
     first = stopped(counting, ["a", "b"], store=path)
     restart()
-    with pytest.raises(ValueError, match="expected scripted, .* got other"):
+    with pytest.raises(ValueError, match=r"expected scripted, .* got other"):
         mf.resume(first, ["a", "b"], Person, model=counting.model("other"))
     assert counting.calls == 2
 
