@@ -172,8 +172,10 @@ def test_the_lens_asks_no_provider_for_probabilities_that_it_does_not_give(noteb
 
 def test_the_model_is_written_where_it_has_no_name(notebook: Make) -> None:
     book = notebook(stream("Hi"), completion("Hi"))
-    model = book.model(temperature=0.0, max_tokens=7, extra_body={"top_k": 3})
+    patience = mf.Timeout(first=30, total=float("inf"))
+    model = book.model(temperature=0.0, max_tokens=7, extra_body={"top_k": 3}, timeout=patience, max_retries=5)
     code = book.same(book.playground(model, prompt="Hi"))
+    assert 'timeout=mf.Timeout(first=30, total=float("inf")), max_retries=5)' in code
     assert "model = mf.Model.chat_completion('scripted/one', " in code
     assert book.server.bodies[-1]["temperature"] == 0.0
     assert book.server.bodies[-1]["top_k"] == 3

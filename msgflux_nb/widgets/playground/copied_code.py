@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import math
 import pprint
 import sys
 import types
@@ -17,6 +18,8 @@ from ...content.messages import Message
 from ...display.structure import type_name
 from ...errors import MsgfluxError
 from ...generation.tool_schema import Tool
+from ...http.limits import Timeout
+from ...models.retry import DEFAULT_MAX_RETRIES
 from ..conversation.parts import medium
 from ..conversation.variables import as_template, names_in, texts_of
 from .answerer import Question
@@ -265,7 +268,27 @@ def _options(model: Any) -> dict[str, Any]:
     own = {name: sorted(value) if isinstance(value, frozenset) else value for name, value in changed.items()}
     beside = {name: model.arguments[name] for name in ("extra_body", "prefill_mode", "wire", "cache_prompt")}
     asked = {name: value for name, value in beside.items() if value not in (None, "auto", False)}
-    return {**model.options, **address, **({"profile": msgspec.to_builtins(own)} if own else {}), **asked}
+    return {
+        **model.options,
+        **address,
+        **({"profile": msgspec.to_builtins(own)} if own else {}),
+        **asked,
+        **_limits(model),
+    }
+
+
+def _limits(model: Any) -> dict[str, Any]:
+    """Return the limits on time and on retries that are not the usual ones."""
+    usual, timeout, retries = Timeout(), model.arguments["timeout"], model.arguments["max_retries"]
+    limits = {name: getattr(timeout, name) for name in usual.__struct_fields__}
+    changed = {name: value for name, value in limits.items() if value != getattr(usual, name)}
+    words = ", ".join(f"{name}={_seconds(value)}" for name, value in changed.items())
+    found: dict[str, Any] = {"timeout": _Expression(f"mf.Timeout({words})")} if changed else {}
+    return found if retries == DEFAULT_MAX_RETRIES else {**found, "max_retries": retries}
+
+
+def _seconds(value: float) -> str:
+    return 'float("inf")' if value == math.inf else repr(value)
 
 
 def _shown(base_url: str | None) -> str | None:
