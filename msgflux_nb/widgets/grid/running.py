@@ -126,7 +126,10 @@ class RunningGrid(View):
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
         """Wait for the end; return False if the time is over first."""
-        return self._begun.wait(timeout_seconds) and self._over.wait(timeout_seconds)
+        if not (self._begun.wait(timeout_seconds) and self._over.wait(timeout_seconds)):
+            return False
+        with self._telling:  # until the end is shown
+            return True
 
     def close(self) -> None:
         """Stop the grid and close the widget."""
