@@ -74,11 +74,13 @@ def seconds_for(wire: bytes, size: int) -> float:
 @pytest.mark.parametrize("name", WIRES)
 def test_an_answer_four_times_as_long_takes_about_four_times_as_long(name: str, size: int) -> None:
     short, length = WIRES[name](20_000), WIRES[name](80_000)
-    # The best of some runs, since the machine does other things too; a quadratic one would be 16.
-    ratio = min(seconds_for(length, size) for _ in range(3)) / max(
-        min(seconds_for(short, size) for _ in range(3)), 1e-3
-    )
-    assert ratio < 10, f"{ratio:.1f} times as long"
+    # The best of three runs, since the machine does other things too; a quadratic one would be 16 times as long. A long
+    # answer is not read again once it was quick enough, since no other run could say otherwise.
+    allowed = 10 * max(min(seconds_for(short, size) for _ in range(3)), 1e-3)
+    runs: list[float] = []
+    while len(runs) < 3 and min(runs, default=allowed) >= allowed:
+        runs.append(seconds_for(length, size))
+    assert min(runs) < allowed, f"{10 * min(runs) / allowed:.1f} times as long"
 
 
 def test_looking_at_a_call_again_and_again_costs_what_has_come_since() -> None:
