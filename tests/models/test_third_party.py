@@ -14,6 +14,7 @@ from llmock.testing import LLMockServer
 import msgflux_nb as mf
 from msgflux_nb.models import server_quirks
 from tests.models.test_chat import Call, both
+from tests.models.test_endings import quick
 from tests.moments import LONG, quickly
 
 TEXT = "The quick brown fox jumps over the lazy dog, and then it rests for a while."
@@ -304,8 +305,9 @@ def test_a_text_comes_back_on_every_wire(call: Call, wire: str, streamed: bool, 
 @pytest.mark.parametrize("wire", ON_A_WIRE)
 @whole_and_streamed
 def test_an_error_of_the_moment_is_tried_again_on_every_wire(
-    call: Call, wire: str, streamed: bool, llmock: LLMock
+    call: Call, wire: str, streamed: bool, llmock: LLMock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr("msgflux_nb.models.exchange.retry_delay", quick)
     llmock.fail(503)
     llmock.reply(TEXT)
     value, response = call(model_on(llmock, wire), "Hi", stream=streamed)
