@@ -308,6 +308,7 @@ def test_a_process_becomes_the_command_and_ends_with_its_code() -> None:
 
 def test_the_package_can_be_run_as_the_command(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["msgflux-nb", "--version"])
+    monkeypatch.delitem(sys.modules, "msgflux_nb.__main__", raising=False)
     with pytest.raises(SystemExit) as caught:
         runpy.run_module("msgflux_nb", run_name="__main__")
     assert (caught.value.code, capsys.readouterr().out) == (0, f"msgflux-nb {__version__}\n")
