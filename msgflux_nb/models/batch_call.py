@@ -176,6 +176,11 @@ class BatchCall:
         return None if self._made is None else self._made.text
 
     @property
+    def spent(self) -> float:
+        """US dollars of the answers so far; 0 if there is none, or its price is not known."""
+        return 0.0 if self._made is None else self._made.bill.cost or 0.0
+
+    @property
     def flaws(self) -> tuple[str, ...]:
         """Sentences about what was changed or cut in the last call; decoding may add more."""
         return self._request().warnings if self._made is None else self._made.flaws

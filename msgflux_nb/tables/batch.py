@@ -346,12 +346,14 @@ class Batch:
         if reason is not None:
             self.stop(reason)
 
-    def _may_send(self) -> bool:
+    def _may_send(self, position: int) -> bool:
         self._heed_store()
         if self.stopped is None and self._max_cost is not None:
             all_ = (self, *self.partners)
-            answers, in_flight = sum(one._answers for one in all_), sum(len(one._turns.in_flight) for one in all_)
-            reason = over_budget(self._max_cost, self.ledger.cost, answers, in_flight)
+            paid = [cost for one in all_ for cost in one._turns.paid.values()]
+            answers = sum(one._answers for one in all_) + len(paid)
+            in_flight = sum(len(one._turns.in_flight) for one in all_) - (position in self._turns.in_flight)
+            reason = over_budget(self._max_cost, self.ledger.cost + sum(paid), answers, in_flight)
             if reason is not None:
                 self.stop(reason)
         return self.stopped is None
@@ -404,6 +406,7 @@ class Batch:
         except Exception as fault:  # an error of a view must not end the batch
             self.view_fault = self.view_fault or described(fault)
         self._turns.in_flight.discard(position)
+        self._turns.paid.pop(position, None)
         self._rows.forget(position, keep=error is not None)
         if error is None:
             if sent:

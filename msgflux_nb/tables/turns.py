@@ -32,12 +32,13 @@ class Turns:
     Args:
         gate: limits the concurrent requests.
         max_retries: how often a request is sent again after a failure that may pass.
-        may_send: returns whether anything more may be sent.
+        may_send: returns whether anything more may be sent for the row at a position.
         stop: stops the batch, with a reason.
         rest: waits some seconds while other rows are worked on.
 
     Attributes:
         in_flight: the positions of rows that have sent a request and have not ended.
+        paid: US dollars of the answers that rows have had which are asked for again, by position.
     """
 
     def __init__(
@@ -45,11 +46,12 @@ class Turns:
         gate: Gate,
         *,
         max_retries: int,
-        may_send: Callable[[], bool],
+        may_send: Callable[[int], bool],
         stop: Callable[[str], object],
         rest: Callable[[float], Awaitable[None]],
     ) -> None:
         self.in_flight: set[int] = set()
+        self.paid: dict[int, float] = {}
         self._gate, self._max_retries, self._may_send, self._stop = gate, max_retries, may_send, stop
         self.rest = rest
         self._refused_since: float | None = None  # the time since which the provider refuses everything
@@ -68,7 +70,7 @@ class Turns:
         """
         usual = self._used / self._answers if self._answers else 0.0
         ticket = await self._gate.enter(size / _CHARACTERS_A_TOKEN + usual, again=again)
-        if not self._may_send():
+        if not self._may_send(position):
             self._gate.leave(ticket, used=0)
             raise NotSentError("nothing more is sent, since the batch has stopped.")
         self.in_flight.add(position)
@@ -135,6 +137,8 @@ class RowTurn:
         Raises:
             NotSentError: the batch has stopped.
         """
+        if self._paid:
+            self._turns.paid[self._position] = self._prepared.spent
         ticket = await self._turns.enter(self._position, size, again=self._refusals > 0)
         self._began = asyncio.get_running_loop().time()
         return ticket

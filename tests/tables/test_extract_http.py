@@ -158,3 +158,27 @@ def test_what_the_headers_leave_is_all_that_is_sent(status: int) -> None:
     assert frame["_status"].tolist() == ["ok"] * 3
     assert came[1] - came[0] > 0.5
     assert came[2] - came[1] < 0.5
+
+
+@pytest.mark.parametrize(("max_cost", "rows", "sent"), [(2.5, 1, 2), (1.0, 3, 1), (4.0, 6, 3)])
+def test_what_may_be_spent_holds_for_corrections_too(max_cost: float, rows: int, sent: int) -> None:
+    """An answer costs a dollar and does not fit; what was paid for is kept."""
+    body = json.loads(completion('{"name": 1}').pieces[0]) | {"usage": {"prompt_tokens": 4, "cost": 1.0}}
+    misfit = Reply([json.dumps(body).encode()], headers={"Content-Type": "application/json"})
+    with serving(misfit) as server:
+        model = mf.Model.chat_completion(
+            "openrouter/scripted", base_url=server.url, api_key="none", profile={"reasks": 1 if rows > 1 else 5}
+        )
+        frame = mf.extract(
+            [str(n) for n in range(rows)],
+            msgspec.defstruct("Named", [("name", str)]),
+            model=model,
+            max_cost=max_cost,
+            max_concurrency=1,
+            progress=False,
+            store=None,
+        )
+        assert len(server.bodies) == sent
+    assert frame["_cost"].sum() == sent
+    assert frame["_status"].iloc[0] == "invalid"
+    assert "max_cost" in frame.attrs["report"]["stopped"]
