@@ -108,7 +108,7 @@ def test_sound_of_a_response_and_of_ipython_goes_in() -> None:
         assert mf.ChatBlock.audio(source)["input_audio"]["format"] == "wav"
         assert mf.ChatBlock.user("", media=source)["content"][0]["type"] == "input_audio"
     assert mf.ChatBlock.audio({**UPLOAD, "content": mp3(3)})["input_audio"]["format"] == "mp3"
-    with pytest.raises(MediaError, match="only its words"):
+    with pytest.raises(MediaError, match="transcript but no bytes"):
         mf.ChatBlock.audio(Audio(b"", transcript="hello"))
 
 

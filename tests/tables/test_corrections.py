@@ -156,7 +156,7 @@ def test_a_value_that_the_dtype_does_not_hold_is_exact_all_the_same() -> None:
         ("name", None, ValueError, "does not fit the field 'name'"),
         ("price", -1, ValueError, "Expected `float` >= 0"),
         ("size", "m", ValueError, "Invalid enum value 'm'"),
-        ("shape.type", "square", ValueError, "correct the record as a whole"),
+        ("shape.type", "square", ValueError, "correct the whole record"),
         ("name", object(), ValueError, "does not fit"),
     ],
 )
