@@ -39,7 +39,7 @@ from msgflux_nb.local.weights import WEIGHTS
 
 ROWS = Path(__file__).parent / "data" / "local_models.jsonl"
 NOTEBOOK = Path(__file__).parents[1] / "notebooks" / "00_quickstart.ipynb"
-SHOWN = "[:8]"  # the notebook's selection of packages
+SHOWN = "[:4]"  # the notebook's selection of packages
 KINDS = ("package", "person", "review", "tool", "arithmetic")
 THREADS = ((1, 1), (1, 2), (2, 2))
 SPINS = ("0", "1000", "")

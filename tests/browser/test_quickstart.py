@@ -25,12 +25,12 @@ def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_not
     notebook = open_notebook(path)
     notebook.run_all(timeout_seconds=600)
 
-    # The first table: eight people, every one of them found.
+    # The first table: four people, every one of them found.
     notebook.page.wait_for_function("() => document.querySelectorAll('.dataframe').length >= 2")
     people = notebook.page.locator("table.dataframe").first
     columns = people.locator("thead tr").first.locator("th").all_text_contents()  # innerText is empty off the screen
     assert columns[1:] == ["name", "age", "city"]
-    expect(people.locator("tbody tr")).to_have_count(8)
+    expect(people.locator("tbody tr")).to_have_count(4)
     assert "Maria Silva" in (people.locator("tbody").text_content() or "")
 
     # An image: this model takes text only, and says so before anything is sent.
