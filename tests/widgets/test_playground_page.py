@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import threading
 from html.parser import HTMLParser
 from typing import Any
 
@@ -387,6 +388,18 @@ def test_a_menu_of_models_says_what_each_costs() -> None:
     assert models.prices.pop("openai/gpt-4.1-nano") == "$0.10 / $0.40"
     assert "openai/a-name-that-no-list-has" not in models.prices
     assert models.prices["vllm/some"] == models.prices["local/smollm2-135m"] == "free"
+
+
+def test_the_menu_does_not_wait_for_prices(monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded = threading.Event()
+    found = Models.prices.fget
+    assert found is not None
+    monkeypatch.setattr(Models, "prices", property(lambda self: loaded.wait() and found(self)))
+    playground = mf.Playground(mf.Model.chat_completion("openai/gpt-4.1-nano", api_key="x"))
+    playground._receive(playground, {"type": "models"}, [])
+    assert playground.prices == {}
+    loaded.set()
+    assert eventually(lambda: playground.prices, "the prices")["openai/gpt-4.1-nano"] == "$0.10 / $0.40"
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from ...display.structure import rows
 from ...errors import ToolCallError
 from ..base.messages import Buffers, PageMessage
 from ..base.notebook import notebook_namespace
+from ..base.run import start_thread
 from ..base.view import View
 from ..conversation.message_builder import MessageBuilder
 from ..conversation.transcript import transcript_html, transcript_text
@@ -150,6 +151,9 @@ class PlayPage(View):
     def _on_models(self, _message: PageMessage, _buffers: Buffers) -> None:
         """Refresh the models, because a person is about to pick one."""
         self._show_models()
+        start_thread(self._show_prices, "prices")  # the list of prices takes a quarter of a second to load
+
+    def _show_prices(self) -> None:
         self.prices = self._models.prices
 
     def _on_pick(self, message: page.Pick, _buffers: Buffers) -> None:
