@@ -15,7 +15,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.content.tokens import text_tokens
 from msgflux_nb.widgets.playground.model_choice import Models
-from tests.moments import quickly
+from tests.moments import LONG, quickly
 from tests.scripted import chunk, error, serving, stream
 
 from .bench import Bench, Person, answers, eventually, model_of, slow
@@ -394,7 +394,7 @@ def test_the_menu_does_not_wait_for_prices(monkeypatch: pytest.MonkeyPatch) -> N
     loaded = threading.Event()
     found = Models.prices.fget
     assert found is not None
-    monkeypatch.setattr(Models, "prices", property(lambda self: loaded.wait() and found(self)))
+    monkeypatch.setattr(Models, "prices", property(lambda self: (loaded.wait(LONG), found(self))[1]))
     playground = mf.Playground(mf.Model.chat_completion("openai/gpt-4.1-nano", api_key="x"))
     playground._receive(playground, {"type": "models"}, [])
     assert playground.prices == {}
