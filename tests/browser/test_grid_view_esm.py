@@ -155,10 +155,12 @@ def test_cells_fill_in_one_by_one_and_the_button_stops_and_goes_on(page: Page) -
     row["cells"][0] = {"mark": "asking", "rating": "", "parts": []}
     widget.deliver({"type": "filled", "rows": [row], "heads": heads, **running})
     expect(page.locator('[data-place="1 0"]').get_by_role("img", name="being written")).to_be_visible()
+    expect(page.locator('[data-place="2 1"] .mf-ghost')).to_be_visible()  # an answer that is not asked for yet
     expect(button).to_have_accessible_name("Stop")
     button.click()
     page.keyboard.press("Escape")
     assert len(widget.sent("stop")) == 2
     page.evaluate("(board) => model.receive({ board })", {**view.board})
     expect(button).to_be_hidden()
+    expect(page.locator(".mf-ghost").first).to_be_hidden()
     assert widget.errors() == []

@@ -82,7 +82,7 @@ def test_words_are_picked_anew_after_others_were(opened: WidgetPage, end: str) -
 
 def test_choices_say_how_often_the_answers_hold_them(opened: WidgetPage) -> None:
     opened.page.keyboard.press("3")
-    expect(opened.page.get_by_role("radio")).to_have_text(["1good100 %", "2bad0 %"])
+    expect(opened.page.get_by_role("radio")).to_have_text(["1good100 % of all", "2bad0 % of all"])
     expect(opened.page.locator(".mf-choices .mf-sure").first).to_have_attribute("title", "in 100 % of the answers")
 
 

@@ -59,7 +59,7 @@ def sample(page: Page) -> None:
     """A sample that was tried, one row of it invalid."""
     figures = [["rate", "12.4 rows/s"], ["tokens in", "2,640"], ["tokens out", "960"], ["took", "1.6 s"]]
     rows: list[Any] = [
-        [n, str(7 * n), "ok", [("Ghent", "Ur", "Kyoto")[n % 3], str(n * n * 37)], "", ""] for n in range(9)
+        [n, str(7 * n), "ok", [("Ghent", "Ur", "Kyoto")[n % 3], str(n * n * 37)], "", ""] for n in range(12)
     ]
     rows[4] = [4, "28", "invalid", [], "ValidationFailedError: people: “a few” is not an integer", ""]
     counts = dict.fromkeys(extraction.STATES, 0) | {"ok": 19, "invalid": 1}

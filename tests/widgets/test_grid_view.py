@@ -285,6 +285,27 @@ def test_an_answer_is_rated_while_the_grid_runs_and_stays_rated() -> None:
     assert view.board["heads"][0]["score"] == 1.0
 
 
+def test_a_running_grid_with_a_truth_marks_its_answers_and_scores_those_so_far() -> None:
+    model = Held(free=5)
+    truth = ["said Which? a", "said Think well: b", "no", "no"]
+    view = mf.GridView(PROMPTS, ["a", "b", "c", "d"], models=model, score=truth, store=False)
+    view.run()
+    until(lambda: view.board["unanswered"] == 3)
+    until(lambda: sum(head["done"] for head in view.board["heads"]) == 5)
+    assert view.board["judged"] == "truth"
+    assert [[cell["mark"] for cell in row["cells"]] for row in view.board["rows"][:2]] == [
+        ["right", "wrong"],
+        ["wrong", "right"],
+    ]
+    assert [head["score"] for head in view.board["heads"]] == [pytest.approx(1 / 3), 0.5]
+    hear(view, "stop")
+    assert view.wait(30)
+    model.go.set()
+    view.run()
+    assert view.wait(30)
+    assert [head["score"] for head in view.board["heads"]] == [0.25, 0.25]
+
+
 def test_a_grid_that_is_waited_for_has_its_scores_and_an_error_of_the_score_is_shown() -> None:
     view = mf.GridView(PROMPTS, INPUTS, models=Scripted(answer), schema=Triage, score=TRUTH, store=False)
     view.run(wait=True)

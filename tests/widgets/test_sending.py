@@ -92,7 +92,7 @@ def test_a_way_that_the_server_has_refused_is_not_shown_any_more() -> None:
 def test_what_is_not_enforced_is_listed_by_its_place() -> None:
     found = sending(named("openai/gpt-4.1"), Person)
     assert found.unenforced == {"$.name": "at most 40 characters"}
-    assert found.notes[0].startswith("What is marked “checked after” the server does not enforce")
+    assert found.notes[0].startswith("The server does not enforce what is “checked after”")
     assert "$.name: at most 40 characters" in dict(found.parts)["said in descriptions only, and checked after decoding"]
 
 
@@ -113,8 +113,8 @@ def test_where_nothing_is_enforced_nothing_is_marked_either() -> None:
     ("reasks", "said"),
     [
         (0, "is a ValidationFailedError; this model is not asked again."),
-        (1, "is sent back with its error, at most once; then"),
-        (3, "is sent back with its error, at most 3 times; then"),
+        (1, "is sent back with its error, at most once."),
+        (3, "is sent back with its error, at most 3 times."),
     ],
 )
 def test_it_is_said_how_often_an_answer_goes_back(reasks: int, said: str) -> None:

@@ -21,7 +21,16 @@ from ..reviewing.intervals import wilson
 from .asked import AskedGrid
 from .wide import is_record
 
-__all__ = ["SCORE_COLUMNS", "Marks", "check_scorer", "marks_of", "score_frame", "score_table"]
+__all__ = [
+    "SCORE_COLUMNS",
+    "Marks",
+    "begun_marks",
+    "check_scorer",
+    "mark_more",
+    "marks_of",
+    "score_frame",
+    "score_table",
+]
 
 SCORE_COLUMNS = ("score", "low", "high", "right", "answers", "failed", "cost", "seconds")
 
@@ -54,7 +63,24 @@ def marks_of(run: AskedGrid, ledger: Ledger, scorer: Any) -> Marks:
     if _is_function(scorer):
         return Marks(_by_function(run, ledger, scorer))
     truth, fields = _truth(run, scorer)
-    return Marks(_by_truth(run, ledger, truth, fields), truth, fields)
+    return Marks(_by_truth(run, ledger, range(len(run.rows)), truth, fields), truth, fields)
+
+
+def begun_marks(run: AskedGrid, scorer: Any) -> Marks | None:
+    """Return the marks of a grid that begins; None without a truth: a function may be slow, and runs at the end."""
+    if scorer is None or _is_function(scorer):
+        return None
+    truth, fields = _truth(run, scorer)
+    return Marks([None] * len(run.rows), truth, fields)
+
+
+def mark_more(run: AskedGrid, ledger: Ledger, marks: Marks, positions: Sequence[int]) -> list[float | None]:
+    """Mark the answers at some positions by the truth of ``marks``, which takes them, and return them."""
+    assert marks.truth is not None
+    found = _by_truth(run, ledger, positions, marks.truth, marks.fields)
+    for position, mark in zip(positions, found, strict=True):
+        marks.marks[position] = mark
+    return found
 
 
 def check_scorer(run: AskedGrid, scorer: Any) -> None:
@@ -215,21 +241,24 @@ def _by_label(given: Any, index: pd.Index[Any]) -> Any:
     return found
 
 
-def _by_truth(run: AskedGrid, ledger: Ledger, truth: list[Any], fields: tuple[str, ...]) -> list[float | None]:
+def _by_truth(
+    run: AskedGrid, ledger: Ledger, positions: Sequence[int], truth: list[Any], fields: tuple[str, ...]
+) -> list[float | None]:
     columns_of = {} if not fields else {column.name: column for column in columns(run.schema)}
-    cells = Cells(ledger.values)
+    values = [ledger.values[position] for position in positions]
+    cells = Cells(values)
     found = {name: cells.of(columns_of[name]) for name in fields}
     marks: list[float | None] = []
-    for position in range(len(run.rows)):
+    for place, position in enumerate(positions):
         state, right = ledger.state(position), truth[run.rows.cell(position).place]
         if state in UNANSWERED or state == "skipped" or _is_unknown(right):
             marks.append(None)
         elif state in FAILURES:
             marks.append(0.0)
         elif fields:
-            marks.append(float(all(same_cell(found[name][position], right[name]) for name in fields)))
+            marks.append(float(all(same_cell(found[name][place], right[name]) for name in fields)))
         else:
-            marks.append(float(same_cell(ledger.values[position], right)))
+            marks.append(float(same_cell(values[place], right)))
     return marks
 
 

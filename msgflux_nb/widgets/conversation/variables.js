@@ -1,6 +1,7 @@
 // @ts-check
 // {{names}} in texts: finds them, highlights them, and makes a form for their values.
 
+import { icon } from "../base/controls.js";
 import { element, keepOnly, oncePerFrame, onChange } from "../base/dom.js";
 /** @import { TurnStore } from "../base/store.js" */
 /** @import { DraftStore } from "./draft.js" */
@@ -112,7 +113,7 @@ export function variableForm(store, draft, signal) {
       if (timer === undefined && field.value !== value) field.value = value;
     }
     const empty = names.filter((name) => !model.get("variables")[name]);
-    note.textContent = empty.length ? `not filled, and sent as it stands: ${empty.join(", ")}` : "";
+    note.replaceChildren(...(empty.length ? [icon("warning"), `not filled, and sent as it stands: ${empty.join(", ")}`] : []));
     node.hidden = names.length === 0;
   });
 

@@ -108,7 +108,7 @@ function extractionBoard(model, el, problem, signal) {
   const deaf = element("p", { class: "mf-aside", "data-s": "look", role: "status", hidden: true }, icon("warning"), element("span", {}, DEAF));
   const error = element("div", { class: "mf-error", role: "alert", hidden: true });
   const spoken = element("div", { class: "mf-hidden", role: "status" });
-  const foot = footLine(() => model.send({ type: "only", state: "" }));
+  const foot = footLine(says.node, () => model.send({ type: "only", state: "" }));
   const act = actButton(model, el, deaf, signal);
   const head = element("header", { class: "mf-top" }, title, about, element("span", { class: "mf-grow" }), copyRowsButton(() => picture()), presentButton(el, signal), act.above);
   el.append(head, states.bar, says.node, problems.node, rows.node, note, deaf, error, act.ahead, foot.node, spoken);
@@ -190,7 +190,7 @@ function actButton(model, el, deaf, signal) {
 
   /** @param {Picture} told */
   function draw(told) {
-    const below = told.action === "go" && told.state !== "idle";
+    const below = isBelow(told);
     const held = document.activeElement === node;
     const place = below ? ahead : above;
     ahead.hidden = !below; // a hidden button takes no focus
@@ -234,6 +234,14 @@ function actButton(model, el, deaf, signal) {
 }
 
 /**
+ * Return whether the button stands below the rows, beside the forecast for the others.
+ * @param {Picture} told
+ */
+function isBelow({ action, state }) {
+  return action === "go" && state !== "idle";
+}
+
+/**
  * Return facts about the remaining rows after a stop.
  * @param {Picture} told
  * @returns {[string, string][]}
@@ -245,20 +253,26 @@ function leftFacts({ counts, figures }) {
 }
 
 /**
- * Make the foot: rate, tokens, and which rows are shown.
+ * Make the foot: rate, tokens, and which rows are shown. Where the forecast is the foot, the figures stand above the rows.
+ * @param {HTMLElement} above
  * @param {() => void} all
  */
-function footLine(all) {
+function footLine(above, all) {
   const figures = element("span", { class: "mf-figs" });
   const shown = element("span", { class: "mf-note mf-mid" });
   const back = textButton("show all rows", "the last rows of all kinds", all);
-  const node = element("footer", { class: "mf-bottom" }, figures, element("span", { class: "mf-grow" }), shown, back);
+  const node = element("footer", { class: "mf-bottom" }, element("span", { class: "mf-grow" }), shown, back);
 
   /**
    * @param {Picture} picture
    * @param {boolean} follows
    */
-  function draw({ figures: told, counts, only, rows, state }, follows) {
+  function draw(picture, follows) {
+    const { figures: told, counts, only, rows, state } = picture;
+    const below = isBelow(picture);
+    const place = below ? above : node;
+    if (figures.parentElement !== place) place.insertBefore(figures, below ? place.lastElementChild : place.firstElementChild);
+    node.hidden = below && !only;
     const value = Object.fromEntries(told);
     const known = (/** @type {string} */ name) => (value[name] === "–" ? "" : value[name] ?? "");
     const tokens = [known("tokens in") && `${known("tokens in")} in`, known("tokens out") && `${known("tokens out")} out`];

@@ -14,6 +14,7 @@ from ...tables.grid.asked import Cell
 from ...tables.grid.grid_run import GridRun
 from ...tables.grid.models import options_of
 from ...tables.grid.ratings import Ratings
+from ...tables.grid.scores import Marks
 from ...tables.grid.wide import is_record
 from ...tables.ledger import Ledger
 from ...tables.outcome import FAILURES, UNANSWERED
@@ -74,6 +75,11 @@ class Board:
     def _take(self, ledger: Ledger) -> None:
         self._ledger = ledger
         self.ratings.look_at(ledger)
+
+    @property
+    def marks(self) -> Marks | None:
+        """The marks of the answers; while the grid runs, of those so far if there is a truth."""
+        return self.run.marks if self.filling is None else self.filling.marks
 
     @property
     def left(self) -> int:
@@ -159,8 +165,8 @@ class Board:
         return heads
 
     def _scored(self, column: int) -> dict[str, Any]:
-        """Return score, cost and time of a column; before the grid's end, only the score by ratings."""
-        rated = self._rated(column) if self.run.marks is None else {}
+        """Return score, cost and time of a column; before the grid's end, only the score."""
+        rated = self._rated(column) if self.marks is None else {}
         if not self.run.scores:
             return rated
         scored = self.run.scores[column]
@@ -169,7 +175,9 @@ class Board:
     def _filled(self, column: int) -> dict[str, Any]:
         if self.filling is None:
             return {}
-        return {"done": self.filling.done[column], "failed": self.filling.failed[column]}
+        told: dict[str, Any] = {"done": self.filling.done[column], "failed": self.filling.failed[column]}
+        marked, right = self.filling.marked[column], self.filling.right[column]
+        return told if not marked else told | _share(right, marked)
 
     def _rated(self, column: int) -> dict[str, Any]:
         """Return the share of good answers among the rated ones of a column."""
@@ -179,8 +187,7 @@ class Board:
             cell = self.run.rows.cell(position)
             if (cell.prompt, cell.model) == (prompt, model):
                 found.append(good)
-        low, high = wilson(sum(found), len(found)) if found else (None, None)
-        return {"score": sum(found) / len(found) if found else None, "low": low, "high": high}
+        return _share(sum(found), len(found)) if found else {}
 
     def row(self, row: int) -> dict[str, Any]:
         """Return a row of the matrix with shortened cells."""
@@ -219,12 +226,12 @@ class Board:
             return "asking"
         if state in UNANSWERED or state == "open":
             return "open"
-        mark = None if self.run.marks is None else self.run.marks.marks[position]
+        mark = None if self.marks is None else self.marks.marks[position]
         return "" if mark is None else "right" if mark >= 1 else "wrong" if mark <= 0 else "partly"
 
     def _parts(self, position: int, *, whole: bool = False) -> list[tuple[str, str, bool]]:
         """Return the fields of an answer with their names and whether they differ from the truth."""
-        value, marks = self._ledger.values[position], self.run.marks
+        value, marks = self._ledger.values[position], self.marks
         truth = None if marks is None or marks.truth is None else marks.truth[self.run.rows.cell(position).place]
         if not self._columns:
             return [("", shown_value(value), truth is not None and not same_cell(value, truth))]
@@ -291,6 +298,11 @@ class Board:
             f"model = mf.Model.chat_completion({model.name!r}{options})\n"
             f"prompt = {prompt.told!r}\nresult = mf.grid({{{prompt.name!r}: prompt}}, inputs, models=model{schema})\n"
         )
+
+
+def _share(right: float, of: int) -> dict[str, float]:
+    low, high = wilson(right, of)
+    return {"score": right / of, "low": low, "high": high}
 
 
 def _no_score() -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 
 from ...tables.grid.grid_run import GridRun
+from ...tables.grid.scores import begun_marks, mark_more
 from ...tables.outcome import FAILURES, Outcome
 
 __all__ = ["Filling"]
@@ -20,6 +21,9 @@ class Filling:
         done: the number of answers that have ended, by column.
         failed: the number of those that failed, by column.
         asked: the positions in flight at the last call of ``news``.
+        marks: the marks of the answers so far by a truth; None without one.
+        right: the sum of the marks, by column.
+        marked: the number of answers with a mark, by column.
     """
 
     def __init__(self, run: GridRun) -> None:
@@ -29,10 +33,13 @@ class Filling:
         self._ended: list[int] = []
         self.asked: frozenset[int] = frozenset()
         self.done, self.failed = [0] * self._width, [0] * self._width
+        self.marks = begun_marks(run, run.scorer)
+        self.right, self.marked = [0.0] * self._width, [0] * self._width
         ledger = run.batch.ledger
         for position in range(len(run.rows)):
             if not ledger.is_open(position):
                 self._count(position, ledger.state(position))
+        self._mark([position for position in range(len(run.rows)) if not ledger.is_open(position)])
         run.told = self._told
 
     def _told(self, position: int, outcome: Outcome) -> None:
@@ -45,11 +52,21 @@ class Filling:
         self.done[column] += 1
         self.failed[column] += state in FAILURES
 
+    def _mark(self, positions: list[int]) -> None:
+        if self.marks is None:
+            return
+        found = mark_more(self._run, self._run.batch.ledger, self.marks, positions)
+        for position, mark in zip(positions, found, strict=True):
+            if mark is not None:
+                self.right[position % self._width] += mark
+                self.marked[position % self._width] += 1
+
     def news(self) -> set[int]:
         """Return the positions that have ended, or are or were in flight, since the last call."""
         asked = self._run.batch.in_flight
         with self._lock:
             ended, self._ended = self._ended, []
+        self._mark(ended)
         found = {*ended, *(asked ^ self.asked)}
         self.asked = asked
         return found

@@ -102,14 +102,13 @@ function gridBoard(model, el, signal) {
     blind.setAttribute("aria-pressed", String(told.blind));
     show.set(told.filter, "show");
     further.hidden = told.rows.length >= told.kept;
-    const rows = told.kept === told.of ? `${told.of.toLocaleString("en-US")} rows` : `${told.kept.toLocaleString("en-US")} of ${told.of.toLocaleString("en-US")} rows`;
     /** @type {Record<string, string>} */
     const words = {
-      truth: "a score is the share that agrees with the truth; the line is its 95 % interval",
-      score: "a score is the mean mark; the line is its 95 % interval",
-      "": "a score is the share that was rated good; the line is its 95 % interval",
+      truth: "a score is the share that agrees with the truth, with its 95 % interval",
+      score: "a score is the mean mark, with its 95 % interval",
+      "": "a score is the share that was rated good, with its 95 % interval",
     };
-    said.textContent = `${rows} · ${told.blind ? "heads are hidden, and each row has its own order" : words[told.judged]}`;
+    said.textContent = told.blind ? "heads are hidden, and each row has its own order" : words[told.judged];
   }
 
   /** @param {ToldBoard} told */

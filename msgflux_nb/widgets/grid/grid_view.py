@@ -235,7 +235,7 @@ class GridView(RunningGrid):
             "filters": list(FILTERS),
             "blind": board.blind,
             "unkept": self._unkept,
-            "judged": "" if run.marks is None else "truth" if run.marks.truth is not None else "score",
+            "judged": "" if board.marks is None else "truth" if board.marks.truth is not None else "score",
             **self._standing(),
         }
 

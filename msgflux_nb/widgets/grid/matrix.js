@@ -39,9 +39,9 @@ export function gridMatrix(open) {
 
   /** @param {ToldBoard} board */
   function head(board) {
-    const { heads, models, blind } = board;
+    const { heads, models, blind, kept, of } = board;
     const first = element("tr", {}, element("th"));
-    const second = element("tr", {}, element("th", { class: "mf-model mf-caption" }, "input"));
+    const second = element("tr", {}, element("th", { class: "mf-model mf-caption" }, kept === of ? "input" : `input · ${kept.toLocaleString("en-US")} of ${of.toLocaleString("en-US")}`));
     heads.forEach((one, index) => {
       const edge = blind || index % models === 0 ? "mf-edge" : "";
       if (blind || index % models === 0) {
@@ -83,8 +83,9 @@ export function gridMatrix(open) {
     const mark = MARKS[cell.mark];
     if (cell.mark === "asking") node.append(element("span", { class: "mf-is", "data-s": "now", role: "img", "aria-label": "being written" }, element("i", { class: "mf-dot" })));
     if (mark) node.append(element("span", { class: `mf-mark mf-${cell.mark}`, role: "img", "aria-label": mark[1] }, icon(mark[0])));
-    const words = element("span", { class: cell.mark === "open" ? "mf-cut mf-unanswered" : "mf-cut" });
-    cell.parts.forEach(([text, wrong], index) => words.append(index ? " · " : "", wrong ? element("u", {}, text) : text));
+    const waits = cell.mark === "asking" || (cell.mark === "open" && !cell.parts.some(([text]) => text));
+    const words = waits ? element("span", { class: "mf-ghost" }) : element("span", { class: cell.mark === "open" ? "mf-cut mf-unanswered" : "mf-cut" });
+    if (!waits) cell.parts.forEach(([text, wrong], index) => words.append(index ? " · " : "", wrong ? element("u", {}, text) : text));
     node.append(words);
     if (cell.rating) node.append(element("span", { class: "mf-rated", role: "img", "aria-label": cell.rating }, icon(cell.rating)));
     return node;

@@ -22,7 +22,11 @@ export function openedAnswer(rate) {
 
   /** @param {[kind: string, text: string][]} pieces */
   function words(pieces) {
-    return pieces.map(([kind, text]) => (kind === "gone" ? element("del", {}, text) : kind === "new" ? element("ins", {}, text) : document.createTextNode(text)));
+    return pieces.flatMap(([kind, text]) => {
+      if (kind === "same") return [text];
+      const [, before, words, after] = /** @type {RegExpMatchArray} */ (text.match(/^(\s*)(.*?)(\s*)$/s)); // spaces stay outside of the mark
+      return [before, ...(words ? [element(kind === "gone" ? "del" : "ins", {}, words)] : []), after];
+    });
   }
 
   return {
@@ -34,7 +38,7 @@ export function openedAnswer(rate) {
       asked.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, `input ${told.label}`)), element("p", { class: "mf-words mf-input-text", dir: "auto" }, told.input));
       const against = told.against ? `${told.who}, against ${told.against}` : told.who;
       said.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, "answer"), element("span", { class: "mf-note mf-cut" }, against)));
-      for (const [name, pieces] of told.fields) said.append(element("p", { class: "mf-words" }, ...(name ? [element("dfn", {}, name), " "] : []), ...words(pieces)));
+      said.append(element("div", { class: "mf-said" }, ...told.fields.map(([name, pieces]) => element("p", { class: "mf-words", dir: "auto" }, ...(name ? [element("dfn", {}, name), " "] : []), ...words(pieces)))));
       if (told.error) said.append(element("p", { class: "mf-is", "data-s": "bad" }, icon("cross"), told.error));
       const figures = element("p", { class: "mf-note mf-num" });
       told.figures.forEach(([value, unit], place) => figures.append(place ? (unit === "out" ? " · " : "\u2003") : "", element("b", {}, value), ` ${unit}`));

@@ -27,12 +27,12 @@ function sureness(sure) {
 }
 
 /**
- * Make a meter of the share of answers with a choice: grey, since it says nothing about this row.
+ * Say the share of all answers with a choice; without a meter, since it says nothing about this row.
  * @param {number} share
  */
 function commonness(share) {
   const words = `${Math.round(share * 100)} %`;
-  return element("span", { class: "mf-sure", title: `in ${words} of the answers` }, element("span", { class: "mf-meter" }, element("i", { style: `width: ${(share * 100).toFixed(1)}%` })), words);
+  return element("span", { class: "mf-sure mf-common", title: `in ${words} of the answers` }, element("span", {}, `${words} of all`));
 }
 
 /**

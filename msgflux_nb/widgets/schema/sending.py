@@ -116,10 +116,7 @@ def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[s
     if not _form(request, body):
         yield "The server enforces none of it."
     elif wire.unenforced:
-        yield (
-            "What is marked “checked after” the server does not enforce: the description says it, and the answer is "
-            "checked."
-        )
+        yield "The server does not enforce what is “checked after”."
     if not wire.strict:
         yield "It holds Any, or a type inside of itself, which this provider's schemas cannot say in full."
     if wire.wrapped:
@@ -131,9 +128,7 @@ def _misfit(reasks: int) -> str:
     if reasks == 0:
         return "An answer that does not fit is a ValidationFailedError; this model is not asked again."
     times = "once" if reasks == 1 else f"{reasks} times"
-    return (
-        f"An answer that does not fit is sent back with its error, at most {times}; then it is a ValidationFailedError."
-    )
+    return f"An answer that does not fit is sent back with its error, at most {times}."
 
 
 def _parts(request: ChatRequest, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
