@@ -1,7 +1,7 @@
 """The table of providers: data only.
 
-A row holds what differs from the defaults; ``protocol/profile.py`` explains the fields. To add a provider, add a row
-here and a golden request body in ``tests/models/golden``.
+A row holds what differs from the defaults; ``protocol/profile.py`` explains the fields, and docs/ARCHITECTURE.md
+says under *A provider* what else belongs to a new row.
 """
 
 from __future__ import annotations

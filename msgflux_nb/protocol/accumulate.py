@@ -417,6 +417,8 @@ class Accumulator:
             case UsageReported(usage=usage):
                 self._usage = usage if self._usage is None else self._usage.updated(usage, self._thoughts_in_total)
                 event = piece
+            case AnswerFields(choice=index) if index and self._has_first:
+                event = self._choice(index).add(piece)
             case AnswerFields(fields=fields):
                 event = self._new_fields(fields)
             case MessageSoFar():

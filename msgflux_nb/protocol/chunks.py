@@ -146,7 +146,7 @@ def _of_choice(choice: dict[str, Any], index: int, whole: bool) -> Iterator[Piec
         yield from _of_logprobs(logprobs, index)
     fields = _others(choice, _CHOICE)
     if fields:
-        yield AnswerFields(fields)
+        yield AnswerFields(fields, index)
     yield from _of_end(choice, index)
 
 
@@ -246,7 +246,7 @@ def _of_odd_part(part: dict[str, Any], kind: str, index: int) -> ImageDelta | An
     if kind.endswith(("reference", "citation")):
         return AnnotationDelta(part, index)
     url = _image_url(part) if "image" in kind or any(name in part for name in _IMAGES[:3]) else None
-    return ImageDelta(url, index) if url else AnswerFields({"content_parts": [part]})
+    return ImageDelta(url, index) if url else AnswerFields({"content_parts": [part]}, index)
 
 
 def _image_url(image: Any) -> str | None:
@@ -328,7 +328,7 @@ def _of_logprobs(logprobs: dict[str, Any], index: int) -> Iterator[LogprobsDelta
         yield LogprobsDelta(kept, index)
     fields = _others(logprobs, _LOGPROBS)  # DeepSeek: the reasoning's logprobs
     if fields:
-        yield AnswerFields({f"logprobs_{name}": value for name, value in fields.items()})
+        yield AnswerFields({f"logprobs_{name}": value for name, value in fields.items()}, index)
 
 
 def _message(value: Any) -> dict[str, Any] | None:

@@ -148,9 +148,15 @@ class ProviderFields(msgspec.Struct, frozen=True):
 
 
 class AnswerFields(msgspec.Struct, frozen=True):
-    """Non-standard fields outside the message, such as ``citations``; kept, and never sent back."""
+    """Non-standard fields outside the message, such as ``citations``; kept, and never sent back.
+
+    Attributes:
+        fields: the fields.
+        choice: the number of the choice that they belong to; 0 also for those of the whole answer.
+    """
 
     fields: dict[str, Any]
+    choice: int = 0
 
 
 class Finished(msgspec.Struct, frozen=True):

@@ -58,7 +58,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         logprobs: the tokens with their probabilities; empty unless asked for.
         finish_reason: why the choice ended, in our words; None while it arrives.
         raw_finish_reason: the same in the provider's words.
-        fields: non-standard fields of the message, as received.
+        fields: non-standard fields of the message, as received; of a further choice also those outside its message.
     """
 
     index: int = 0
@@ -84,7 +84,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
         usage: the billed tokens, or None if the provider has not said.
         id: the provider's id for the answer.
         model: the model that answered, as the provider calls it.
-        fields: non-standard fields of the whole answer, such as ``citations``.
+        fields: non-standard fields of the whole answer, such as ``citations``, and of choice 0 outside its message.
         warnings: sentences about what was found or changed while the answer was read.
     """
 
@@ -175,6 +175,7 @@ class GrowingChoice:
         self.logprobs: list[TokenLogprob] = []
         self.finished: Finished | None = None
         self.fields = Fields()
+        self._around = Fields(repeated=True)  # those outside the message
         self._message: dict[str, Any] | None = None  # the whole message, if a stream sends it
         self._only_messages = False  # whether the text comes in messages, without deltas
         self._prefill = self.content.prefill_text
@@ -189,7 +190,7 @@ class GrowingChoice:
         """Add some content, and return the events that it makes."""
         return self._events_of(self.content.feed(self.text.completed(content)))
 
-    def add(self, piece: ChoicePiece) -> Event | None:
+    def add(self, piece: ChoicePiece | AnswerFields) -> Event | None:
         """Add a piece that is not content, and return the event that it makes, if any."""
         match piece:
             case TextDelta():
@@ -206,6 +207,9 @@ class GrowingChoice:
             case Finished():
                 self.finished = piece
                 return piece
+            case AnswerFields(fields=fields):
+                new = self._around.add(fields)
+                return AnswerFields(new, self.index) if new else None
         return piece if self._add_other(piece) else None
 
     def add_message(self, message: dict[str, Any], *, with_delta: bool) -> list[ChoicePiece | AnswerFields]:
@@ -351,7 +355,7 @@ class GrowingChoice:
             logprobs=tuple(self.logprobs),
             finish_reason=finished.reason if finished else None,
             raw_finish_reason=(finished.raw or None) if finished else None,
-            fields=self.fields.read(),
+            fields={**self._around.read(), **self.fields.read()},
         )
 
     @property

@@ -61,7 +61,14 @@ def chosen_wire(profile: Profile, only: Wire | None, learnt: Wire | None, chat: 
     wire = learnt or profile.wire
     if learnt is None and wire == "chat" and chat.get("tools") and chat.get("reasoning_effort") not in (None, "none"):
         wire = profile.reasoning_wire or wire
-    return "chat" if wire == "responses" and (CHAT_ONLY & chat.keys() or _has_sound(chat["messages"])) else wire
+    only_chat = CHAT_ONLY & _with_our_names(chat, profile).keys() or _has_sound(chat["messages"])
+    return "chat" if wire == "responses" and only_chat else wire
+
+
+def _with_our_names(chat: dict[str, Any], profile: Profile) -> dict[str, Any]:
+    """Undo ``option_names``, which are those of chat completions; the other wires translate the usual names."""
+    usual = {theirs: name for name, theirs in profile.option_names.items()}
+    return {usual.get(name, name): value for name, value in chat.items()}
 
 
 def wire_body(
@@ -88,6 +95,8 @@ def wire_body(
     """
     left = left_behind(given, wire, {"provider": profile.provider, "model": chat["model"]})
     learnt = profile_with(profile, remedies)
+    if wire != "chat":
+        chat = _with_our_names(chat, profile)
     if wire == "responses":
         body, more = on_wire(with_call_ids(responses_body(chat, learnt), wire), remedies, wire, chat["model"])
         return body, left + more

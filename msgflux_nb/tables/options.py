@@ -47,7 +47,7 @@ class Options(TypedDict, total=False):
 
 
 KEYWORDS = ("schema", *Options.__annotations__, "progress")
-"""The defaults of the keywords."""
+"""The names of the keywords."""
 
 
 def completed(options: Options) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import pytest
 
 from msgflux_nb.errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
 from msgflux_nb.protocol.accumulate import Accumulator, Snapshot
-from msgflux_nb.protocol.events import Event, Finished, ReasoningDelta, TextDelta, Usage, UsageReported
+from msgflux_nb.protocol.events import AnswerFields, Event, Finished, ReasoningDelta, TextDelta, Usage, UsageReported
 
 DONE = b"data: [DONE]\n\n"
 
@@ -197,3 +197,25 @@ def test_an_error_text_is_scrubbed_of_keys() -> None:
     with pytest.raises(ServerError) as caught:
         accumulator.finish()
     assert "CANARY" not in str(caught.value) + repr(caught.value.body)
+
+
+def test_fields_of_a_further_choice_are_kept_with_it() -> None:
+    said = [{"index": index, "message": {"content": "x"}, "safety": index, "finish_reason": "stop"} for index in (0, 1)]
+    snapshot = read(json.dumps({"choices": said}).encode())[1]
+    assert snapshot.fields == {"safety": 0}
+    assert [choice.fields for choice in snapshot.choices] == [{}, {"safety": 1}]
+
+    pieces = [{"index": index, "delta": {"content": "x"}, "safety": index} for index in (0, 1, 0, 1)]
+    stream = b"".join(b"data: " + json.dumps({"choices": [one]}).encode() + b"\n\n" for one in pieces)
+    events, snapshot = read(stream + DONE)
+    assert [event for event in events if isinstance(event, AnswerFields)] == [
+        AnswerFields({"safety": 0}),
+        AnswerFields({"safety": 1}, 1),
+    ]
+    assert (snapshot.fields, snapshot.choices[1].fields) == ({"safety": 0}, {"safety": 1})
+
+
+def test_fields_of_the_only_choice_are_those_of_the_answer_wherever_the_server_starts_to_count() -> None:
+    body = {"choices": [{"index": 1, "message": {"content": "x"}, "safety": 1, "finish_reason": "stop"}]}
+    snapshot = read(json.dumps(body).encode())[1]
+    assert (snapshot.fields, snapshot.choices[0].fields) == ({"safety": 1}, {})

@@ -10,7 +10,7 @@ import pytest
 
 from msgflux_nb.errors import BadRequestError, MediaError, PrefillError
 from msgflux_nb.models.profiles import COMPATIBLE, PROFILES
-from msgflux_nb.protocol.profile import Profile, override, with_probabilities
+from msgflux_nb.protocol.profile import Profile, Wire, override, with_probabilities
 from msgflux_nb.protocol.request import build_request, schema_methods
 
 
@@ -197,3 +197,17 @@ def test_probabilities_are_asked_for_as_a_provider_gives_them(
 def test_probabilities_are_not_asked_for_on_a_wire_or_of_a_server_that_has_none() -> None:
     assert with_probabilities({}, PROFILES["openrouter"], "messages") is None
     assert with_probabilities({}, override(COMPATIBLE, {"top_logprobs": 0}), "chat") is None
+
+
+@pytest.mark.parametrize(("wire", "name"), [("responses", "max_output_tokens"), ("messages", "max_tokens")])
+def test_an_option_that_a_provider_renames_has_its_usual_name_on_the_other_wires(wire: Wire, name: str) -> None:
+    profile = msgspec.structs.replace(PROFILES["openai"], option_names={"max_tokens": "max_new_tokens"})
+    assert body(profile, options={"max_tokens": 9})["max_new_tokens"] == 9
+    assert body(profile, options={"max_tokens": 9}, only_wire=wire)[name] == 9
+
+
+def test_a_renamed_option_that_only_chat_completions_have_keeps_the_request_there() -> None:
+    profile = msgspec.structs.replace(PROFILES["openai"], wire="responses", option_names={"seed": "random_seed"})
+    assert body(profile, options={"seed": 3})["random_seed"] == 3
+    with pytest.raises(BadRequestError, match="seed= does not exist on the Responses wire"):
+        body(profile, options={"seed": 3}, only_wire="responses")
