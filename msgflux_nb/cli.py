@@ -32,6 +32,8 @@ from .models.profiles import PROFILES
 
 __all__ = ["main"]
 
+_JUPYTERLAB = 'pip install "jupyterlab>=4.5.7,<5"'
+
 
 def main(argv: list[str] | None = None) -> int:
     """Run the command line; ``argv`` has no program name, and None means the arguments of this process.
@@ -217,9 +219,9 @@ def doctor(arguments: argparse.Namespace) -> int:
 def _checks() -> Iterator[Check]:
     yield Check(True, "python", platform.python_version())
     yield Check(True, "msgflux-nb", __version__)
-    yield _package("anywidget", "", 'pip install --upgrade "msgflux-nb"')
-    yield _package("ipykernel", "7.0.", 'pip install --upgrade "msgflux-nb[lab]"', needed=False)
-    yield _package("jupyterlab", "", 'pip install "msgflux-nb[lab]"', needed=False)
+    yield _package("anywidget", "", "pip install --upgrade anywidget")
+    yield _package("ipykernel", "7.0.", "pip install --upgrade ipykernel", needed=False)
+    yield _package("jupyterlab", "", _JUPYTERLAB, needed=False)
     yield _library()
     yield _weights()
     yield _memory()
@@ -274,9 +276,7 @@ def _memory() -> Check:
 def lab(arguments: argparse.Namespace) -> int:
     """Replace this process by JupyterLab, so that its Ctrl-C question and exit code reach the terminal."""
     if util.find_spec("jupyterlab") is None:
-        print(
-            'msgflux-nb: JupyterLab is not installed. Install it with: pip install "msgflux-nb[lab]"', file=sys.stderr
-        )
+        print(f"msgflux-nb: JupyterLab is not installed. Install it with: {_JUPYTERLAB}", file=sys.stderr)
         return 1
     if arguments.notebook is not None and not Path(arguments.notebook).exists():
         here = f"the current folder is {Path.cwd()}"

@@ -209,13 +209,13 @@ def test_the_doctor_reads_weights_whole(capsys: Output, cache: Path) -> None:
 
 def test_the_doctor_says_what_mends_a_missing_library(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse() -> None:
-        raise LocalModelError('xllamacpp is not installed. Install it with: pip install "msgflux-nb[local]"')
+        raise LocalModelError("xllamacpp is not installed. Install it with: pip install xllamacpp")
 
     main(["models", "pull"])
     monkeypatch.setattr(cli, "import_library", refuse)
     assert main(["doctor"]) == 1
     told = lines(capsys.readouterr().out)["xllamacpp"]
-    assert told == 'FAIL xllamacpp is not installed. Install it with: pip install "msgflux-nb[local]"'
+    assert told == "FAIL xllamacpp is not installed. Install it with: pip install xllamacpp"
 
 
 def test_a_missing_jupyterlab_is_told_but_chat_works_without(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -230,7 +230,7 @@ def test_a_missing_jupyterlab_is_told_but_chat_works_without(capsys: Output, mon
     monkeypatch.setattr(metadata, "version", version)
     broken = False
     assert main(["doctor"]) == 0
-    assert lines(capsys.readouterr().out)["jupyterlab"] == '- not installed  ->  pip install "msgflux-nb[lab]"'
+    assert lines(capsys.readouterr().out)["jupyterlab"] == '- not installed  ->  pip install "jupyterlab>=4.5.7,<5"'
     broken = True
     assert main(["doctor"]) == 1
     assert lines(capsys.readouterr().out)["ipykernel"].startswith("FAIL 7.0.1, which crashes")
@@ -295,7 +295,7 @@ def test_lab_says_what_installs_jupyterlab(
 ) -> None:
     monkeypatch.setattr(cli.util, "find_spec", lambda name: None)
     assert main(["lab"]) == 1
-    assert 'pip install "msgflux-nb[lab]"' in capsys.readouterr().err
+    assert 'pip install "jupyterlab>=' in capsys.readouterr().err
     assert commands == []
 
 

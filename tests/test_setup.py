@@ -8,12 +8,15 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import nbformat
 import pytest
 import yaml
 from nbformat.v4 import new_code_cell, new_notebook
+
+from msgflux_nb.http import coding
 
 ROOT = Path(__file__).parent.parent
 SCRIPTS = ROOT / "scripts"
@@ -225,3 +228,17 @@ def test_the_workflow_runs_what_a_change_has_to_pass() -> None:
     jobs = yaml.safe_load((ROOT / ".github" / "workflows" / "ci.yml").read_text(encoding="utf-8"))["jobs"]
     commands = [step["run"] for job in jobs.values() for step in job["steps"] if "run" in step]
     assert commands == [".ci/run", "make crawl"]
+
+
+# what messages say to install
+
+
+def test_messages_name_packages_that_the_project_needs_as_it_needs_them() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    needed = [each.split(";")[0] for extra in project["optional-dependencies"].values() for each in extra]
+    sources = {path: path.read_text() for path in (ROOT / "msgflux_nb").rglob("*.py")}
+    named = [name for text in sources.values() for name in re.findall(r'pip install "([^"{]+)"', text)]
+    assert len(named) >= 7
+    assert set(named) <= set(needed)
+    assert [path.name for path, text in sources.items() if re.search(r"pip install.*msgflux-nb", text)] == []
+    assert set(coding._PACKAGES.values()) <= set(needed)

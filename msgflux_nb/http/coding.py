@@ -18,6 +18,7 @@ __all__ = ["Decoder", "decoder_of"]
 
 _PIECE_BYTES = 256 * 1024
 _MOST_CODINGS = 3
+_PACKAGES = {"br": "brotli>=1.2", "zstd": "backports.zstd>=1.3"}
 
 
 class _Coding(Protocol):
@@ -109,8 +110,8 @@ def _package(name: str, *modules: str) -> Any:
         except ImportError:
             continue
     raise httpx.DecodingError(
-        f"the answer has Content-Encoding {name!r}, which needs one more package. Run "
-        "pip install 'msgflux-nb[compression]'"
+        f"the answer has Content-Encoding {name!r}, which needs one more package. Install it with: "
+        f'pip install "{_PACKAGES[name]}"'
     )
 
 
@@ -152,7 +153,10 @@ class _Brotli:
         self._error: type[Exception] = package.error
         self._inner = package.Decompressor()
         if not hasattr(self._inner, "can_accept_more_data"):
-            raise httpx.DecodingError("the answer is coded as 'br': run pip install 'brotli>=1.2'")
+            raise httpx.DecodingError(
+                "the answer has Content-Encoding 'br', which needs a newer package. Install it with: "
+                f'pip install "{_PACKAGES["br"]}"'
+            )
 
     def feed(self, data: bytes) -> Iterator[bytes]:
         process: Callable[..., bytes] = self._inner.process

@@ -40,8 +40,8 @@ def conversation(route: Route) -> Conversation | None:
         import socksio
     except ImportError:
         raise httpx.ProxyError(
-            f"for the proxy {proxy.url}, which the environment names, one more package is needed. Run "
-            "pip install 'httpx[socks]', or name an http:// proxy"
+            f"the environment names the proxy {proxy.url}, which needs one more package. Install it with: "
+            'pip install "socksio==1.*", or name an http:// proxy'
         ) from None
     return _socks5(socksio, route, proxy) if proxy.scheme.startswith("socks5") else _socks4(socksio, route, proxy)
 

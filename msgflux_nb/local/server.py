@@ -224,10 +224,10 @@ def import_library() -> Any:
     except ModuleNotFoundError as error:
         raise LocalModelError(
             "the embedded model needs xllamacpp, which is not installed. Install it with: "
-            'pip install "msgflux-nb[local]"'
+            'pip install "xllamacpp>=2026.10"'
         ) from error
     except ImportError as error:
-        hint = "apt-get install libgomp1" if "libgomp" in str(error) else 'pip install --upgrade "msgflux-nb[local]"'
+        hint = "apt-get install libgomp1" if "libgomp" in str(error) else "pip install --upgrade xllamacpp"
         raise LocalModelError(f"xllamacpp is installed but cannot be loaded: {error}. Try: {hint}") from error
     finally:
         if mine:

@@ -292,7 +292,7 @@ def test_a_header_of_a_request_is_no_proxy_in_a_cgi_script(monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("text", "said"),
     [
-        ("socks5://me:hidden@127.0.0.1:9", r"socks5://127\.0\.0\.1:9.*pip install 'httpx\[socks\]'"),
+        ("socks5://me:hidden@127.0.0.1:9", r'socks5://127\.0\.0\.1:9.*pip install "socksio'),
         ("ftp://me:hidden@127.0.0.1:9", r"expected a proxy with http://.*ftp://127\.0\.0\.1:9"),
         ("http://me:hidden@127.0.0.1:port", r"not an address\. Expected http://host:port"),
         ("http://", r"not an address\. Expected http://host:port.*HTTPS_PROXY"),

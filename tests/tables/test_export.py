@@ -303,7 +303,7 @@ def test_a_file_is_written(tmp_path: Path) -> None:
 
 def test_without_openpyxl_the_error_says_what_to_do(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openpyxl", None)
-    with pytest.raises(ImportError, match=r"to_excel needs openpyxl.*pip install openpyxl"):
+    with pytest.raises(ImportError, match=r"to_excel needs openpyxl.*pip install .openpyxl"):
         to_excel(pd.DataFrame(), "a.xlsx")
 
 

@@ -460,4 +460,4 @@ def test_without_narwhals_the_error_says_what_to_install() -> None:
         "import sys; sys.modules['narwhals'] = None; import polars as pl, msgflux_nb as mf\n"
         "mf.extract(pl.Series(['a']), int)"
     )
-    assert "pip install narwhals" in python(code)
+    assert 'pip install "narwhals>=1.40"' in python(code)

@@ -177,7 +177,7 @@ def _refuse_later(data: bytes) -> None:
         if not isinstance(version, int) or version > FORMAT:
             raise RecordingError(
                 f"it was written by a later version of msgflux_nb: its format is {version!r}, and this version reads "
-                f"up to {FORMAT}. Update with: pip install --upgrade msgflux-nb"
+                f"up to {FORMAT}. Update msgflux_nb to read it."
             )
 
 

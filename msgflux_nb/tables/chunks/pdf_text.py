@@ -44,8 +44,7 @@ def paged_text(cell: Any, folder: Path | None) -> Any:
         from pypdf import PdfReader
     except ImportError:
         raise ImportError(
-            "chunk= reads the text of PDF files by pypdf, which is not installed: run `pip install pypdf`, or "
-            "`pip install 'msgflux-nb[pdf]'`"
+            'chunk= needs pypdf to read PDF files, and it is not installed. Install it with: pip install "pypdf>=5"'
         ) from None
     logging.getLogger("pypdf").addHandler(_QUIET)  # its messages name no file; a row's error does
     try:

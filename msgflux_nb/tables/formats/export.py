@@ -96,7 +96,8 @@ def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", inde
         from openpyxl import Workbook
     except ImportError:
         raise ImportError(
-            "to_excel needs openpyxl, which is not installed: run `pip install openpyxl`. to_csv works without it."
+            'to_excel needs openpyxl, which is not installed. Install it with: pip install "openpyxl>=3.1". '
+            "to_csv works without it."
         ) from None
     labels = frame.index.nlevels if index else 0
     if len(frame) >= _MOST_ROWS or labels + frame.shape[1] > _MOST_COLUMNS:

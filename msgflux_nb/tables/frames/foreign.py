@@ -55,8 +55,8 @@ class Foreign:
         except ImportError:
             library = type(data).__module__.partition(".")[0]
             raise ImportError(
-                f"tables of {library} are read by narwhals, which is not installed: run "
-                "`pip install narwhals`, or `pip install 'msgflux-nb[polars]'`"
+                f"to read tables of {library}, this package needs narwhals, which is not installed. Install it with: "
+                'pip install "narwhals>=1.40"'
             ) from None
         frame_made()  # registers mf if polars was loaded after this package
         self._data: Any = nw.from_native(data, allow_series=True)
