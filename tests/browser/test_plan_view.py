@@ -70,7 +70,7 @@ LAB = "<style>.jp-ThemedContainer .jp-RenderedHTMLCommon :not(pre) > code { back
 
 def test_a_vote_grows_answer_by_answer_and_says_why_it_stopped(board: Open) -> None:
     view = board(*samples.told(samples.vote))
-    assert view.state == "stopped after 17 of 40: the leader stays ahead"
+    assert view.state == "stopped after 17 of 40: 8 stays ahead"
     assert view.texts(".mf-ans > b") == ["8", "10", "9", "not readable"]
     assert view.texts(".mf-ans > .mf-num") == ["11 · 65 %", "4 · 24 %", "1 · 6 %", "1"]
     assert view.page.locator(".mf-curve .mf-told").text_content() == "0.96 · stopped here, 23 calls saved"
@@ -167,11 +167,41 @@ def test_a_tree_has_a_level_a_column_with_values_and_states(board: Open) -> None
     assert (view.page.locator(".mf-edges .mf-best").get_attribute("d") or "").count("M") == 3
 
 
+def test_thoughts_that_were_never_judged_are_as_light_as_pruned_ones_once_the_plan_is_over(board: Open) -> None:
+    messages = samples.told(samples.tree)
+    running = [one for one in messages if one.get("state") in (None, "running")]
+    view = board(*running)
+    colour = "(node) => getComputedStyle(node).color"
+    view.rail.press("ArrowLeft")
+    live = view.page.locator(".mf-is-open").last.evaluate(colour)
+    view.rail.press("End")
+    unjudged, pruned, kept = (view.page.locator(f".mf-is-{kind}").last for kind in ("open", "pruned", "kept"))
+    assert unjudged.evaluate(colour) == pruned.evaluate(colour) != live == kept.evaluate(colour)
+    unjudged.hover()
+    assert view.texts(".mf-why > .mf-is") == ["not judged: the plan was over before"]
+
+
+def test_a_tall_tree_opens_at_its_root_and_its_best_path(board: Open, page: Page) -> None:
+    def run(on_event: Any) -> Any:
+        keywords = {"propose": lambda path: [f"thought {n}" for n in range(30)], "depth": 1, "breadth": 30}
+        return mf.plan.tree_of_thoughts(None, "?", value=lambda path: int(path[-1][8:]), on_event=on_event, **keywords)
+
+    page.set_viewport_size({"width": 480, "height": 800})
+    view = board(*samples.told(run))
+    seen = """(node) => {
+      const [own, all] = [node, node.closest(".mf-tree")].map((one) => one.getBoundingClientRect());
+      return own.top >= all.top && own.bottom <= all.bottom;
+    }"""
+    tree = view.page.locator(".mf-tree")
+    assert tree.evaluate("(node) => node.scrollHeight > node.clientHeight")
+    assert all(node.evaluate(seen) for node in view.page.locator(".mf-is-root, .mf-is-best").all())
+
+
 def test_pointing_at_a_thought_shows_it_whole_and_a_click_its_calls(board: Open) -> None:
     view = board(*samples.told(samples.asked_tree))
     node = view.page.get_by_role("treeitem", name="left, value 0.2, pruned")
     node.hover()
-    assert view.texts(".mf-path li") == ["where?", "left 0.2"]
+    assert view.texts(".mf-path li") == ["where?", "left value 0.2"]
     assert view.texts(".mf-why > .mf-is") == ["pruned: others of its step were better"]
     assert (view.page.locator(".mf-edges .mf-lit").get_attribute("d") or "").count("M") == 1
     expect(view.page.locator(".mf-call")).to_have_count(0)
@@ -221,6 +251,12 @@ def test_a_level_of_many_folds_what_was_pruned_and_opens_it(board: Open) -> None
     view = board(*samples.told(run))
     folded = view.page.locator(".mf-is-folded")
     assert view.texts(".mf-is-folded") == ["+ 57 pruned"]
+    ends = """() => [...document.querySelectorAll(".mf-edges .mf-out, .mf-is-folded .mf-cut")].map((one) => {
+      const { left, right } = one.getBoundingClientRect();
+      return one.matches(".mf-out") ? right : left;
+    })"""
+    edge, text = view.page.evaluate(ends)
+    assert 0 <= text - edge < 8  # the edge reaches what it leads to
     folded.click()
     view.widget.settle()
     expect(view.page.locator(".mf-is-pruned")).to_have_count(57)
@@ -276,6 +312,25 @@ def test_a_budget_that_is_nearly_spent_says_so(board: Open) -> None:
     assert view.state == "stopped after 5 of 9: all calls are spent"
     assert view.texts(".mf-budget div")[0] == "5 of 5 callsspent"
     expect(view.page.locator(".mf-budget .mf-near")).to_have_count(1)
+
+
+def test_what_stays_unknown_takes_no_room_once_a_plan_is_over(board: Open) -> None:
+    messages = samples.told(samples.vote)
+    running = [one for one in messages if one.get("state") in (None, "running")]
+    view = board(*running)
+    cells = view.page.locator(".mf-budget > div:visible")
+    expect(cells).to_have_count(4)
+    view.deliver(*[one for one in messages if one not in running])
+    expect(cells).to_have_count(3)
+    assert "cost" not in " ".join(view.texts(".mf-budget div:not([hidden])"))
+
+
+def test_the_blocks_of_a_vote_stand_in_one_row_if_narrower_ones_fit(board: Open, page: Page) -> None:
+    for width in (480, 884, 972):
+        page.set_viewport_size({"width": width, "height": 800})
+        view = board(*samples.told(samples.vote))
+        tops = view.page.locator(".mf-lead .mf-block").evaluate_all("(all) => all.map((one) => one.offsetTop)")
+        assert (len(tops), len(set(tops))) == (11, 1), width
 
 
 def test_a_batch_that_was_missed_is_asked_for_and_the_place_stays(board: Open) -> None:

@@ -26,6 +26,9 @@ const STOP_WORDS = {
   ...{ window: "five in a row agree", stop: "your rule said so", solved: "solved", exhausted: "no thought is left" },
   ...{ error: "an error ended it", interrupted: "stopped" },
 };
+/** @type {Record<string, (answer: string) => string>} */
+const VOTE_WORDS = { beta: (answer) => `${answer} stays ahead`, window: (answer) => `five in a row say ${answer}` };
+const SHORT = 24; // characters of an answer that a sentence has room for
 const NEARLY = 0.8;
 
 /**
@@ -74,7 +77,7 @@ export function planBoard(store, el, { live, signal }) {
   function words() {
     if (!store.moments.length) return "";
     const passed = steps().filter((tick) => tick <= store.state.count).length;
-    if (store.timeless && kind === "self_consistency" && steps().length) return `answer ${passed} of ${steps().length}`;
+    if (kind === "self_consistency" && steps().length) return `answer ${passed} of ${steps().length}`;
     if (store.timeless && kind === "tree_of_thoughts") return `level ${passed + 1} of ${steps().length + 1}`; // ticks part them
     if (store.timeless && kind === "react" && ticks.turns) return `step ${store.state.turns.length} of ${ticks.turns}`;
     if (store.timeless) return `moment ${store.state.count} of ${store.moments.length}`;
@@ -99,6 +102,18 @@ export function planBoard(store, el, { live, signal }) {
     keys.replaceChildren(...(help[kind] ?? []).map(([key, word]) => element("span", {}, element("kbd", {}, key), word)));
   }
 
+  /** Return the answer that won a vote, if the sentence about its end names it; else "". */
+  function winner() {
+    const answer = store.state.end?.answer ?? "";
+    const stopped = store.state.end?.stopped ?? "";
+    return kind === "self_consistency" && stopped in VOTE_WORDS && answer.length <= SHORT && !answer.includes("\n") ? answer : "";
+  }
+
+  /** @param {string} reason */
+  function stopWords(reason) {
+    return winner() ? VOTE_WORDS[reason](winner()) : (STOP_WORDS[reason] ?? reason);
+  }
+
   function drawState() {
     const { end } = store.state;
     const what = body?.state() ?? "";
@@ -107,12 +122,12 @@ export function planBoard(store, el, { live, signal }) {
     else if (run === "idle") state.set("none", "ready");
     else if (run === "failed") state.set("bad", "failed", "cross");
     else {
-      const why = end?.stopped && end.stopped !== "solved" ? `: ${STOP_WORDS[end.stopped] ?? end.stopped}` : "";
+      const why = end?.stopped && end.stopped !== "solved" ? `: ${stopWords(end.stopped)}` : "";
       const limit = run === "stopped" || ["max_calls", "max_tokens", "max_cost", "max_seconds", "max_steps"].includes(end?.stopped);
       state.set(limit ? "look" : "done", `${what}${why}`, limit ? "warning" : "check");
     }
     const answer = end?.answer ?? "";
-    const line = kind === "react" ? "" : answer.split("\n", 1)[0];
+    const line = kind === "react" || winner() ? "" : answer.split("\n", 1)[0];
     const judged = end?.judged ? " · grouped by a model" : "";
     const tie = end?.margin === 0 ? " · a tie means nothing" : "";
     const recorded = end?.recorded ? ` · ${end.recorded}` : "";
@@ -175,6 +190,9 @@ function budgetStrip() {
     const { limits, options } = store.told.head;
     const { spent } = store.state;
     const most = limits.max_calls ?? (options.n || options.max_steps);
+    const last = store.running ? undefined : store.moments.findLast(({ t }) => t === "spent"); // then it is known what stays unknown
+    /** @type {Record<string, boolean>} */
+    const unknown = { tokens: last !== undefined && !last.tokens, cost: last !== undefined && (last.cost === null || !last.tokens) };
     /** @type {Record<string, [string, string, number, number | undefined]>} */
     const told = {
       calls: [spent.calls.toLocaleString("en-US"), most ? ` of ${Number(most).toLocaleString("en-US")} calls` : " calls", spent.calls, Number(most) || undefined],
@@ -184,6 +202,7 @@ function budgetStrip() {
     };
     for (const cell of cells) {
       const [amount, rest, value, limit] = told[cell.name];
+      cell.node.hidden = limit === undefined && Boolean(unknown[cell.name]);
       const share = limit ? Math.min(1, value / limit) : 0;
       const near = limit !== undefined && limits[`max_${cell.name}`] !== undefined && share >= NEARLY;
       const key = `${amount} ${rest} ${Math.round(share * 200)} ${near}`;

@@ -80,6 +80,7 @@ export function planSeconds(seconds) {
 /** @type {Record<string, string>} */
 const NODE_WORDS = {
   open: "not judged yet",
+  over: "not judged: the plan was over before",
   kept: "kept for the next step",
   pruned: "pruned: others of its step were better",
   dead: "dead: your check says that it cannot lead there",
@@ -88,12 +89,14 @@ const NODE_WORDS = {
 
 /**
  * @param {PlanNode} about
+ * @param {boolean} over whether the plan has ended
  * @returns {[Standing, string, IconName | ""]}
  */
-export function nodeStanding({ state }) {
+export function nodeStanding({ state }, over) {
   if (state === "solved") return ["done", NODE_WORDS.solved, "check"];
   if (state === "dead") return ["none", NODE_WORDS.dead, "cross"];
-  return [state === "open" ? "now" : "none", NODE_WORDS[state] ?? state, ""];
+  if (state === "open") return over ? ["none", NODE_WORDS.over, ""] : ["now", NODE_WORDS.open, ""];
+  return ["none", NODE_WORDS[state] ?? state, ""];
 }
 
 /** @param {number} value */

@@ -10,9 +10,10 @@ import { treeLayout } from "./plan_layout.js";
 
 const TREE_ROW = 3.6; // units of 4 px
 const TREE_TOP = 9;
-const TREE_GAP = 14; // space between two columns, for edges
+const TREE_GAPS = [8, 24]; // the least and most space between two columns, for edges
 const TREE_VALUE = 8; // the width of the value before a thought
 const TREE_WIDEST = 52;
+const TREE_FOLDED = 7; // units before *+ 3 pruned*, where other thoughts have their value
 
 /**
  * @param {PlanStore} store
@@ -48,8 +49,9 @@ export function treeBody(store) {
   let pinned = null;
   let hide = false;
   let drawnKey = "";
-  let ended = "";
+  let moved = false; // whether a person has scrolled; then the view stays where it is
   let unit = 4;
+  let room = 0; // the width of the drawing's place, in px
   let font = "";
   let sought = "";
   const measure = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
@@ -63,7 +65,7 @@ export function treeBody(store) {
 
   function draw() {
     const { state } = store;
-    const key = [store.run, state.version, state.count, hide, opened.size, unit].join();
+    const key = [store.run, state.version, state.count, hide, opened.size, unit, room].join();
     if (key === drawnKey) return;
     drawnKey = key;
     layout = treeLayout(state, opened, hide);
@@ -86,20 +88,19 @@ export function treeBody(store) {
       boxes.delete(id);
     }
     drawCaps(state);
+    canvas.classList.toggle("mf-over", state.end !== null);
     drawEdges(best);
     drawWhy();
-    showEnd(state);
+    showPath(best);
   }
 
-  /** Scroll to the end of the best path once the plan has ended. @param {PlanState} state */
-  function showEnd({ end }) {
-    const key = end ? String(store.run) : "";
-    if (key === ended || !scroll.clientWidth) return; // not seen yet
-    ended = key;
-    const box = end ? boxes.get(String(end.best))?.box : undefined;
-    if (!box) return;
-    scroll.scrollLeft = Math.max(0, box.offsetLeft + box.offsetWidth + 16 - scroll.clientWidth);
-    scroll.scrollTop = Math.max(0, box.offsetTop - scroll.clientHeight / 2);
+  /** Scroll to the root and the best path, unless a person has scrolled. @param {Set<number>} best */
+  function showPath(best) {
+    if (moved || !scroll.clientHeight || scroll.scrollHeight <= scroll.clientHeight) return;
+    const tops = ["root", ...best].flatMap((id) => boxes.get(String(id))?.box.offsetTop ?? []);
+    const [from, to] = [Math.min(...tops), Math.max(...tops)];
+    const middle = to - from < scroll.clientHeight - 60 ? (from + to) / 2 : tops[0]; // if both have no room, the root
+    scroll.scrollTop = Math.max(0, middle - scroll.clientHeight / 2);
   }
 
   function rootText() {
@@ -108,7 +109,7 @@ export function treeBody(store) {
   }
 
   function rootWidth() {
-    return Math.min(44, widthOf(rootText()) * 1.3 + 2);
+    return Math.min(46, widthOf(rootText()) * (14 / 11) + 1);
   }
 
   function rootY() {
@@ -143,14 +144,18 @@ export function treeBody(store) {
       widths.clear();
       measure.font = font;
     }
-    columns = [2];
-    const root = rootWidth();
-    columns.push(columns[0] + root + TREE_GAP);
-    for (const nodes of state.levels.slice(1)) {
-      const widest = Math.max(10, ...nodes.map(({ text }) => widthOf(text)));
-      columns.push(/** @type {number} */ (columns.at(-1)) + TREE_VALUE + widest + TREE_GAP);
-    }
-    canvas.style.width = `${unit * Math.max(0, /** @type {number} */ (columns.at(-1)) - TREE_GAP + 4)}px`;
+    const captions = captionsOf(state);
+    const sizes = state.levels.map((nodes, level) => {
+      if (!level) return rootWidth();
+      const caption = widthOf(captions[level].join(" ")) - (level + 1 < state.levels.length ? TREE_GAPS[0] : 0); // it may stand over edges
+      return Math.max(caption, TREE_VALUE + Math.max(10, ...nodes.map(({ text }) => widthOf(text))));
+    });
+    const whole = sizes.reduce((sum, one) => sum + one, 0);
+    room = scroll.clientWidth;
+    const gap = Math.max(TREE_GAPS[0], Math.min(TREE_GAPS[1], (room / unit - whole - 6) / Math.max(1, sizes.length - 1)));
+    columns = [3];
+    for (const one of sizes) columns.push(/** @type {number} */ (columns.at(-1)) + one + gap);
+    canvas.style.width = `${unit * (/** @type {number} */ (columns.at(-1)) - gap + 2)}px`;
     canvas.style.height = `${unit * (TREE_TOP + TREE_ROW * (layout.height + 1))}px`;
   }
 
@@ -209,15 +214,20 @@ export function treeBody(store) {
     box.setAttribute("aria-label", node && level ? `${text}, ${value === null ? "no value" : `value ${planNumber(value)}`}, ${node.state}` : text);
   }
 
-  /** @param {PlanState} state */
-  function drawCaps(state) {
-    const words = state.levels.map((nodes, level) => {
+  /** @param {PlanState} state @returns {[name: string, rest: string][]} */
+  function captionsOf(state) {
+    return state.levels.map((nodes, level) => {
       if (!level) return ["start", ""];
       const count = (/** @type {string} */ kind) => nodes.filter((node) => node.state === kind).length;
       const solved = count("solved");
       const rest = solved ? `, ${solved} solved` : count("kept") ? `, ${count("kept")} kept` : "";
       return [`step ${level}`, `${nodes.length} ${nodes.length === 1 ? "thought" : "thoughts"}${rest}`];
     });
+  }
+
+  /** @param {PlanState} state */
+  function drawCaps(state) {
+    const words = captionsOf(state);
     const key = JSON.stringify([words, columns, unit]);
     if (caps.dataset.key === key) return;
     caps.dataset.key = key;
@@ -234,8 +244,9 @@ export function treeBody(store) {
     const lights = pathOf(lit);
     layout.levels.forEach((rows, level) => {
       for (const { node, parent, y } of rows) {
-        const kind = node === null ? "out" : lights.has(node) ? "lit" : best.has(node.id) ? "best" : node.state === "kept" || node.state === "open" ? "kept" : "out";
-        paths[kind].push(edge(parent, level, places.get(parent) ?? 0, y));
+        const goesOn = node?.state === "kept" || (node?.state === "open" && !store.state.end);
+        const kind = node === null ? "out" : lights.has(node) ? "lit" : best.has(node.id) ? "best" : goesOn ? "kept" : "out";
+        paths[kind].push(edge(parent, level, places.get(parent) ?? 0, y, node ? 0 : TREE_FOLDED));
       }
     });
     for (const [kind, path] of Object.entries(lines)) path.setAttribute("d", paths[kind].join(""));
@@ -246,13 +257,14 @@ export function treeBody(store) {
    * @param {number} level of the parent
    * @param {number} from
    * @param {number} to
+   * @param {number} beyond units from the column's left to its end
    */
-  function edge(parent, level, from, to) {
+  function edge(parent, level, from, to, beyond) {
     const text = level ? widthOf(parent.text) + TREE_VALUE : rootWidth();
     const [x1, x2] = [unit * (columns[level] + text), unit * columns[level + 1]];
     const [y1, y2] = [from, to].map((y) => Math.round(10 * unit * (TREE_TOP + TREE_ROW * y)) / 10);
     const middle = x2 - Math.min(unit * 12, (x2 - x1) * 0.62);
-    return `M${x1.toFixed(1)} ${y1}C${middle.toFixed(1)} ${y1} ${middle.toFixed(1)} ${y2} ${x2.toFixed(1)} ${y2}`;
+    return `M${x1.toFixed(1)} ${y1}C${middle.toFixed(1)} ${y1} ${middle.toFixed(1)} ${y2} ${x2.toFixed(1)} ${y2}h${unit * beyond}`;
   }
 
   /** @param {PlanNode | null} end */
@@ -287,8 +299,8 @@ export function treeBody(store) {
       return;
     }
     const path = [...pathOf(about)].reverse();
-    const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, planNumber(each.value)))));
-    const parts = [list, ...(about.parent ? [planState(...nodeStanding(about))] : [])];
+    const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, `value ${planNumber(each.value)}`))));
+    const parts = [list, ...(about.parent ? [planState(...nodeStanding(about, store.state.end !== null))] : [])];
     if (about.calls.length && about.id === pinned) parts.push(...about.calls.map(modelCall));
     else if (about.calls.length) parts.push(textButton(about.calls.length === 1 ? "its call" : `its ${about.calls.length} calls`, "show what was asked and what came (Enter)", () => pin(about), { icon: "eye", kind: "mf-line" }));
     why.replaceChildren(...parts);
@@ -378,9 +390,10 @@ export function treeBody(store) {
   }
 
   new ResizeObserver(() => {
-    if (fontOf().font !== font) redraw();
-    showEnd(store.state);
+    if (fontOf().font !== font || scroll.clientWidth !== room) redraw();
+    else showPath(store.state.best);
   }).observe(node);
+  for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) scroll.addEventListener(event, () => void (moved = true), { passive: true });
 
   const ticks = () => levelTicks(store);
 

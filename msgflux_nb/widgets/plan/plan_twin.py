@@ -84,8 +84,8 @@ def _budget(moments: Moments) -> str:
 
     parts = [
         f"{of('max_calls', spent.calls, '{:,}'.format)} calls",
-        f"{of('max_tokens', spent.tokens, '{:,}'.format)} tokens",
-        of("max_cost", spent.cost, dollars) if spent.cost is not None else "– cost",
+        *([f"{of('max_tokens', spent.tokens, '{:,}'.format)} tokens"] if spent.tokens is not None else []),
+        *([of("max_cost", spent.cost, dollars)] if spent.cost is not None else []),
         f"{of('max_seconds', spent.seconds, '{:,.4g}'.format)} s",
     ]
     result = None if moments.ended is None else moments.ended.result

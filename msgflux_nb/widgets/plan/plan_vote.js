@@ -59,6 +59,7 @@ export function voteBody(store) {
       rows.delete(key);
     }
     const most = Math.max(0, ...groups.filter(({ key }) => key !== "none").map(({ samples: same }) => same.length));
+    tally.style.setProperty("--mf-most", String(Math.max(1, most))); // blocks are narrower before their row wraps
     for (const group of groups) drawGroup(group, group.samples.length === most && group.key !== "none", samples.length);
     keepOnly(tally, groups.map(({ key }) => /** @type {any} */ (rows.get(key)).row));
     drawChain();
