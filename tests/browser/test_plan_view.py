@@ -173,8 +173,10 @@ def test_thoughts_that_were_never_judged_are_as_light_as_pruned_ones_once_the_pl
     view = board(*running)
     colour = "(node) => getComputedStyle(node).color"
     view.rail.press("ArrowLeft")
+    view.widget.settle()
     live = view.page.locator(".mf-is-open").last.evaluate(colour)
     view.rail.press("End")
+    view.widget.settle()
     unjudged, pruned, kept = (view.page.locator(f".mf-is-{kind}").last for kind in ("open", "pruned", "kept"))
     assert unjudged.evaluate(colour) == pruned.evaluate(colour) != live == kept.evaluate(colour)
     unjudged.hover()

@@ -132,3 +132,43 @@ function apart(rows, height) {
     limit = row.y - 1;
   }
 }
+
+/**
+ * Return the heads of the levels.
+ * @param {PlanState} state
+ * @returns {[name: string, rest: string][]}
+ */
+export function captionsOf(state) {
+  return state.levels.map((nodes, level) => {
+    if (!level) return ["start", ""];
+    const count = (/** @type {string} */ kind) => nodes.filter((node) => node.state === kind).length;
+    const solved = count("solved");
+    const rest = solved ? `, ${solved} solved` : count("kept") ? `, ${count("kept")} kept` : "";
+    return [`step ${level}`, `${nodes.length} ${nodes.length === 1 ? "thought" : "thoughts"}${rest}`];
+  });
+}
+
+/**
+ * Return a scale from values to percent: of 0 to 1 if all are in this range, else from the least to the greatest.
+ * @param {PlanState} state
+ */
+export function scaleOf(state) {
+  let [low, high] = [0, 1];
+  for (const { value } of state.nodes.values()) {
+    if (value === null) continue;
+    low = Math.min(low, value);
+    high = Math.max(high, value);
+  }
+  return (/** @type {number} */ value) => Math.round(100 * ((value - low) / (high - low)));
+}
+
+/**
+ * Return a thought with all before it.
+ * @param {PlanNode | null} end
+ */
+export function pathOf(end) {
+  /** @type {Set<PlanNode>} */
+  const found = new Set();
+  for (let at = end; at; at = at.parent) found.add(at);
+  return found;
+}

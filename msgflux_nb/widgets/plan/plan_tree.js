@@ -4,7 +4,7 @@
 import { icon, iconButton, textButton } from "../base/controls.js";
 import { element, svgElement, writes } from "../base/dom.js";
 import { levelTicks, modelCall, nodeStanding, planNumber, planState } from "./plan_calls.js";
-import { treeLayout } from "./plan_layout.js";
+import { captionsOf, pathOf, scaleOf, treeLayout } from "./plan_layout.js";
 /** @import { TreeRow } from "./plan_layout.js" */
 /** @import { PlanNode, PlanState, PlanStore } from "./plan_store.js" */
 
@@ -159,20 +159,6 @@ export function treeBody(store) {
     canvas.style.height = `${unit * (TREE_TOP + TREE_ROW * (layout.height + 1))}px`;
   }
 
-  /**
-   * Return a scale from values to percent: of 0 to 1 if all are in this range, else from the least to the greatest.
-   * @param {PlanState} state
-   */
-  function scaleOf(state) {
-    let [low, high] = [0, 1];
-    for (const { value } of state.nodes.values()) {
-      if (value === null) continue;
-      low = Math.min(low, value);
-      high = Math.max(high, value);
-    }
-    return (/** @type {number} */ value) => Math.round(100 * ((value - low) / (high - low)));
-  }
-
   /** @param {PlanNode} node @param {Set<number>} best */
   const kindOf = (node, best) => (best.has(node.id) ? "best" : node.state);
 
@@ -212,17 +198,6 @@ export function treeBody(store) {
     box.replaceChildren(...(level && node ? mark : []), element("span", { class: "mf-cut" }, text));
     box.setAttribute("aria-level", String(level + 1));
     box.setAttribute("aria-label", node && level ? `${text}, ${value === null ? "no value" : `value ${planNumber(value)}`}, ${node.state}` : text);
-  }
-
-  /** @param {PlanState} state @returns {[name: string, rest: string][]} */
-  function captionsOf(state) {
-    return state.levels.map((nodes, level) => {
-      if (!level) return ["start", ""];
-      const count = (/** @type {string} */ kind) => nodes.filter((node) => node.state === kind).length;
-      const solved = count("solved");
-      const rest = solved ? `, ${solved} solved` : count("kept") ? `, ${count("kept")} kept` : "";
-      return [`step ${level}`, `${nodes.length} ${nodes.length === 1 ? "thought" : "thoughts"}${rest}`];
-    });
   }
 
   /** @param {PlanState} state */
@@ -265,14 +240,6 @@ export function treeBody(store) {
     const [y1, y2] = [from, to].map((y) => Math.round(10 * unit * (TREE_TOP + TREE_ROW * y)) / 10);
     const middle = x2 - Math.min(unit * 12, (x2 - x1) * 0.62);
     return `M${x1.toFixed(1)} ${y1}C${middle.toFixed(1)} ${y1} ${middle.toFixed(1)} ${y2} ${x2.toFixed(1)} ${y2}h${unit * beyond}`;
-  }
-
-  /** @param {PlanNode | null} end */
-  function pathOf(end) {
-    /** @type {Set<PlanNode>} */
-    const found = new Set();
-    for (let at = end; at; at = at.parent) found.add(at);
-    return found;
   }
 
   /** Return the node that the side panel shows: the one under the pointer, the clicked one, or the end of the best path. */
