@@ -8,15 +8,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
+from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwright
 
 from tests.scripted import Server, serving, stream
 
 from .chromium import ARGUMENTS, find_chromium
 from .lab import KERNELS, OLDEST_IPYKERNEL, Lab, Notebook
 from .play_page import PlayPage
+from .widget_page import Hear, serve_empty
 
 _TIMEOUT_MS = 30_000  # what is not there by then does not come, however busy the machine is
+_SIZE = ViewportSize(width=1000, height=800)
 expect.set_options(timeout=_TIMEOUT_MS)
 
 
@@ -31,23 +33,40 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def window(browser: Browser) -> Iterator[BrowserContext]:
-    """A window that a page without a use keeps open: to open one takes a second of CPU time, a page in it less."""
-    context = browser.new_context(viewport={"width": 1000, "height": 800})
+def shared_page(browser: Browser) -> Iterator[Page]:
+    """The page of all tests: to load a document in it takes a third of the CPU time of a page of its own."""
+    context = browser.new_context(viewport=_SIZE)
     context.set_default_timeout(_TIMEOUT_MS)
-    context.new_page()
-    yield context
+    serve_empty(context)
+    yield context.new_page()
     context.close()
 
 
 @pytest.fixture
-def page(window: BrowserContext) -> Iterator[Page]:
-    """A page of its own, in a window without cookies and permissions."""
-    page = window.new_page()
-    yield page
-    page.close()
-    window.clear_cookies()
-    window.clear_permissions()
+def page(shared_page: Page) -> Iterator[Page]:
+    """A page as a new one is, without cookies and permissions; its old document ends when another is loaded."""
+    yield shared_page
+    shared_page.unroute_all()
+    shared_page.emulate_media(reduced_motion="null", forced_colors="null")
+    if shared_page.viewport_size != _SIZE:
+        shared_page.set_viewport_size(_SIZE)
+    shared_page.mouse.move(0, 0)
+    shared_page.context.clear_cookies()
+    shared_page.context.clear_permissions()
+
+
+@pytest.fixture
+def hear(page: Page) -> Iterator[Hear]:
+    """Let a function be called at an event of the page, until the test ends."""
+    heard: list[tuple[Any, Callable[..., Any]]] = []
+
+    def hear_(event: Any, function: Callable[..., Any]) -> None:
+        page.on(event, function)
+        heard.append((event, function))
+
+    yield hear_
+    for event, function in heard:
+        page.remove_listener(event, function)
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from msgflux_nb.widgets.extraction.extraction_view import ExtractionView
 from tests.tables.scripted_model import Metadata, Scripted, Usage
 
 from .hostile import counting, dangerous
-from .widget_page import WidgetPage, until
+from .widget_page import Hear, WidgetPage, until
 
 pytestmark = pytest.mark.browser
 
@@ -358,9 +358,9 @@ def test_a_stop_that_the_kernel_does_not_hear_interrupts_it(page: Page, opened: 
     assert len(widget.sent("stop")) == 1
 
 
-def test_a_kernels_id_is_never_a_path(page: Page, opened: Any) -> None:
+def test_a_kernels_id_is_never_a_path(page: Page, opened: Any, hear: Hear) -> None:
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    hear("request", lambda request: asked.append(request.url))
     opened(picture(blocking="../../shutdown"))
     asked.clear()
     page.get_by_role("button", name="Stop").click()
@@ -425,11 +425,11 @@ def test_motion_is_reduced_on_request(page: Page, opened: Any) -> None:
 
 
 @pytest.mark.parametrize("number", range(9))
-def test_hostile_texts_are_texts(page: Page, number: int) -> None:
+def test_hostile_texts_are_texts(page: Page, number: int, hear: Hear) -> None:
     with counting() as (port, paths):
         text = dangerous(port)[number]
         dialogs: list[str] = []
-        page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+        hear("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
         frame = pd.DataFrame({"text": ["a", "b"]}, index=[text, "other"])
         script = lambda row: City(text) if row == "text: a" else mf.ValidationFailedError(text)  # noqa: E731
         told = {**pictures(frame, script)[1], "schema": text, "model": text, "note": text, "forecast": text}

@@ -18,7 +18,7 @@ from tests.widgets.conversations import CALL, EVERYTHING
 from .bridge import Bridge
 from .hostile import counting, dangerous
 from .play_page import add_from, pick_role, turn_menu
-from .widget_page import until, use_modules
+from .widget_page import Hear, until, use_modules
 
 pytestmark = pytest.mark.browser
 
@@ -680,9 +680,9 @@ def test_the_end_is_followed_while_the_reader_is_there(open_builder: Open, page:
 # What a model, a tool or a file name may say
 
 
-def test_dangerous_text_is_text_everywhere(open_builder: Open, page: Page) -> None:
+def test_dangerous_text_is_text_everywhere(open_builder: Open, page: Page, hear: Hear) -> None:
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    hear("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     with counting() as (port, paths):
         text = "\n".join(dangerous(port))
         lines = dangerous(port)
@@ -731,9 +731,9 @@ def test_dangerous_text_is_text_everywhere(open_builder: Open, page: Page) -> No
     assert (paths, dialogs) == ([], [])
 
 
-def test_an_image_on_the_web_is_passed_on_and_not_loaded(open_builder: Open, page: Page) -> None:
+def test_an_image_on_the_web_is_passed_on_and_not_loaded(open_builder: Open, page: Page, hear: Hear) -> None:
     asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    hear("request", lambda request: asked.append(request.url))
     bridge = open_builder()
     add_from(page.locator(".msgflux-builder"), "Address of a picture …")
     page.get_by_role("textbox", name="address of an image").fill("https://example.com/photo.png")

@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 
 from .hostile import counting, dangerous
 from .play_page import PARTS, PlayPage, answer_as, batch, end, ending, more, progress, start, start_with
-from .widget_page import until
+from .widget_page import Hear, until
 
 pytestmark = pytest.mark.browser
 
@@ -601,9 +601,9 @@ def test_nothing_is_left_of_a_view_that_was_removed_while_it_was_made(play: Play
 # What a model, a tool or a name may say
 
 
-def test_dangerous_text_is_text_everywhere(page: Page) -> None:
+def test_dangerous_text_is_text_everywhere(page: Page, hear: Hear) -> None:
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    hear("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     with counting() as (port, paths):
         text = "\n".join(dangerous(port))
         row = {"field": text, "value": text, "type": text}

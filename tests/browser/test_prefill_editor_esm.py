@@ -16,7 +16,7 @@ from msgflux_nb.widgets.base.view import View
 from msgflux_nb.widgets.prefill.prefill_editor import PrefillEditor
 
 from .test_playground_esm import counting, dangerous
-from .widget_page import WidgetPage, until
+from .widget_page import Hear, WidgetPage, until
 
 pytestmark = pytest.mark.browser
 
@@ -209,9 +209,9 @@ def test_a_narrow_field_keeps_its_controls_inside(open_editor: Open) -> None:
     assert widget.page.evaluate("document.documentElement.scrollWidth") <= 340
 
 
-def test_dangerous_text_is_text_everywhere(page: Page) -> None:
+def test_dangerous_text_is_text_everywhere(page: Page, hear: Hear) -> None:
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    hear("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     with counting() as (port, paths):
         bad = "\n".join(dangerous(port))
         outlook = {"kind": "rejected", "word": bad, "text": bad, "space": bad, "value": bad}

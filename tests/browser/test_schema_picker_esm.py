@@ -19,7 +19,7 @@ from msgflux_nb.widgets.schema.schema_picker import SchemaPicker
 
 from .test_playground_esm import counting, dangerous
 from .test_prefill_editor_esm import state_of
-from .widget_page import WidgetPage, until
+from .widget_page import Hear, WidgetPage, until
 
 pytestmark = pytest.mark.browser
 
@@ -616,9 +616,9 @@ def test_a_narrow_picker_keeps_everything_inside(open_picker: Open) -> None:
     assert widget.page.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_dangerous_text_is_text_everywhere(page: Page) -> None:
+def test_dangerous_text_is_text_everywhere(page: Page, hear: Hear) -> None:
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    hear("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     with counting() as (port, paths):
         bad = "\n".join(dangerous(port))
         field = {

@@ -14,7 +14,7 @@ from msgflux_nb.protocol.events import ToolCallDelta
 from msgflux_nb.widgets.tool_calls.tool_call_view import ToolCallView
 
 from .hostile import counting, dangerous
-from .widget_page import WidgetPage, until
+from .widget_page import Hear, WidgetPage, until
 
 pytestmark = pytest.mark.browser
 
@@ -748,9 +748,9 @@ def test_every_control_has_a_name(board: Open) -> None:
     assert all(names)
 
 
-def test_dangerous_text_is_text_everywhere(page: Page) -> None:
+def test_dangerous_text_is_text_everywhere(page: Page, hear: Hear) -> None:
     dialogs: list[str] = []
-    page.on("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
+    hear("dialog", lambda dialog: (dialogs.append(dialog.message), dialog.dismiss()))
     with counting() as (port, paths):
         bad = "\n".join(dangerous(port))
         field = {"path": [bad], "type": bad, "required": True, "about": bad}
@@ -784,7 +784,7 @@ def test_dangerous_text_is_text_everywhere(page: Page) -> None:
     assert page.evaluate(f"{inside}.length") == 0
 
 
-def test_the_twin_replays_without_a_kernel(page: Page) -> None:
+def test_the_twin_replays_without_a_kernel(page: Page, hear: Hear) -> None:
     with counting() as (port, paths):
         bad = "\n".join(dangerous(port))
         with closing(
@@ -794,7 +794,7 @@ def test_the_twin_replays_without_a_kernel(page: Page) -> None:
             view._settle()
             html = view._twin()["text/html"]
         errors: list[str] = []
-        page.on("pageerror", lambda error: errors.append(str(error)))
+        hear("pageerror", lambda error: errors.append(str(error)))
         page.goto(f"http://127.0.0.1:{port}/page")
         # As JupyterLab does it with the HTML of a trusted output.
         page.evaluate(

@@ -9,15 +9,24 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 from msgflux_nb.widgets.base.join import WIDGETS, join
 from msgflux_nb.widgets.base.messages import message_type
 from msgflux_nb.widgets.base.view import View, page_code, page_style
 
+_ADDRESS = "http://widget.test/"
 # Follows the browser's preference, so that a test can ask for the dark form.
 _EMPTY = '<html style="color-scheme: light dark"><body></body></html>'
+Hear = Callable[[Any, Callable[..., Any]], None]
+"""What calls a function at an event of a page: see ``conftest.hear``."""
+
 _HARNESS = (Path(__file__).parent / "fake_model.js").read_text(encoding="utf-8")
+
+
+def serve_empty(context: BrowserContext) -> None:
+    """Give the pages of a window an address at which there is an empty document, without a network."""
+    context.route(_ADDRESS, lambda route: route.fulfill(body=_EMPTY, content_type="text/html"))
 
 
 class WidgetPage:
@@ -38,16 +47,13 @@ class WidgetPage:
             page: where.
             widget: its class.
             state: its traits.
-            url: the page's address.
+            url: the page's address, if it is not that of ``serve_empty``.
             children: widgets that it is composed of, with their traits, by the reference that stands in its own.
         """
         self.page = page
         self._widget = widget
         children = children or {}
-        if not url:
-            url = "http://widget.test/"
-            page.route(url, lambda route: route.fulfill(body=_EMPTY, content_type="text/html"))
-        page.goto(url)
+        page.goto(url or _ADDRESS)
         for kind in (widget, *(child for child, _ in children.values())):
             page.add_style_tag(content=page_style(kind.stem))
         page.add_script_tag(content=_HARNESS)
