@@ -33,7 +33,7 @@ _TEXT_LIMIT = 4000
 _LOOKED_AT = 65_536  # characters of an unreadable body; to search 64 MB for keys takes seconds
 _TITLE = re.compile(r"<title[^<>]{0,200}>([^<]{0,400})</title>", re.I)
 # With these statuses a proxy's page tells what happened; with others below 500 the address may be wrong.
-_PAGE_IS_AN_ANSWER = frozenset((401, 402, 408, 413, 429))
+_PAGE_IS_AN_ANSWER = frozenset((401, 402, 408, 413, 420, 425, 429, 430, 498, 499))
 _EVENT_DATA = re.compile(rb"^(?:data|error):(.*)$", re.M)
 _FINE: tuple[Any, ...] = (
     None,

@@ -36,7 +36,10 @@ _BY_STATUS: dict[int, type[ProviderError]] = {
     402: QuotaError,
     403: PermissionDeniedError,
     404: NotFoundError,
+    420: RateLimitError,  # "Enhance Your Calm", of some gateways
     429: RateLimitError,
+    430: RateLimitError,  # "Too Many Requests" of Shopify and of some proxies
+    498: RateLimitError,  # "Flex Tier Capacity Exceeded" of Groq
 }
 _FAULT_BY_STATUS = {405: Fault.SETTINGS, 413: Fault.SIZE, 503: Fault.LOAD, 529: Fault.LOAD}
 # MiniMax answers 200 with a number: of a key, of a limit (requests, tokens, connections, more at once than before), of
@@ -73,8 +76,8 @@ _DAILY = re.compile(
     re.I,
 )
 _PATIENCE_SECONDS = 900.0  # a daily limit that is reset sooner only needs a wait
-_MAY_PASS = frozenset((408, 409, 425))  # a timeout, a conflict, too early
-_COUNTED = frozenset((None, 413, 429))  # statuses of a limit that was reached
+_MAY_PASS = frozenset((408, 409, 425, 499))  # a timeout, a conflict, too early, a proxy that ended its own request
+_COUNTED = frozenset((None, 413, 420, 429, 430))  # statuses of a limit that was reached
 _ALONE_TOO_LARGE = (
     "This request alone is larger than the limit: shorten it, or lower max_tokens. Other requests are not affected."
 )

@@ -23,7 +23,7 @@ def delay(error: errors.MsgfluxError, **changes: object) -> float | None:
     return retry_delay(error, **situation)  # type: ignore[arg-type]  # a dict of mixed values
 
 
-@pytest.mark.parametrize("status", [408, 409, 425, 429, 500, 502, 503, 529])
+@pytest.mark.parametrize("status", [408, 409, 420, 425, 429, 430, 498, 499, 500, 502, 503, 509, 520, 527, 529, 530])
 def test_what_may_pass_is_tried_again(status: int) -> None:
     assert delay(failure(status)) == 0.5
 

@@ -265,3 +265,38 @@ def test_the_numbers_of_a_context_error_are_told_apart(case: dict[str, Any]) -> 
 )
 def test_a_wait_in_a_sentence_is_read(sentence: str, seconds: float | None) -> None:
     assert failed(429, said(f"Too many requests. {sentence}")).retry_after == (seconds and pytest.approx(seconds))
+
+
+ODD_STATUSES = [
+    (408, errors.ServerError, Fault.ENDPOINT),  # the server waited too long for the request
+    (418, errors.BadRequestError, Fault.UNKNOWN),
+    (420, errors.RateLimitError, Fault.LOAD),  # Enhance Your Calm
+    (424, errors.BadRequestError, Fault.UNKNOWN),  # a tool of the request failed
+    (425, errors.ServerError, Fault.ENDPOINT),  # too early
+    (430, errors.RateLimitError, Fault.LOAD),  # too many requests, of a shop's proxy
+    (431, errors.BadRequestError, Fault.UNKNOWN),  # headers too large
+    (451, errors.BadRequestError, Fault.UNKNOWN),  # unavailable for legal reasons
+    (498, errors.RateLimitError, Fault.LOAD),  # Groq has no capacity left for the flex tier
+    (499, errors.ServerError, Fault.ENDPOINT),  # a proxy's own client left
+    (501, errors.ServerError, Fault.ENDPOINT),
+    (509, errors.ServerError, Fault.ENDPOINT),  # bandwidth
+    *((status, errors.ServerError, Fault.ENDPOINT) for status in range(520, 529)),  # Cloudflare cannot reach the server
+    (529, errors.ServerError, Fault.LOAD),  # overloaded
+    (530, errors.ServerError, Fault.ENDPOINT),  # Cloudflare does not find the server
+    (598, errors.ServerError, Fault.ENDPOINT),
+]
+
+
+@pytest.mark.parametrize(("status", "error", "fault"), ODD_STATUSES)
+def test_an_odd_status_has_a_class_and_a_fault_whatever_its_body(status: int, error: type, fault: Fault) -> None:
+    for body in (b"", b"slow", {"error": {"message": "no"}}):
+        found = failed(status, body)
+        assert (type(found), found.fault) == (error, fault), body
+
+
+@pytest.mark.parametrize("status", [420, 425, 430, 498, 499])
+def test_a_page_of_a_proxy_with_an_odd_status_is_not_taken_for_a_wrong_address(status: int) -> None:
+    found = failed(status, b"<html><title>Enhance your calm</title></html>", retry_after="7")
+    assert isinstance(found, errors.ProviderError)
+    assert "Enhance your calm" in str(found)
+    assert found.retry_after == 7
