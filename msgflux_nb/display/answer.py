@@ -16,6 +16,7 @@ from .figures import cut_at, status
 from .html import CARD, WORDS, answer_html, card_html, marked, structure_html
 from .icons import icon
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
+from .problems import sentence, told
 from .server_tools import server_tool_cards, server_tools
 from .structure import StructureRow, rows, type_name
 from .tool_cards import QUIET, flags, labelled, source_list, tool_cards, wrong
@@ -37,6 +38,24 @@ _RAW_LIMIT = 20_000  # characters
 _FIGURE = re.compile(r"[\d,–]+ in · [\d,–]+ out|first word after [\d,.]+ s|[\d,.]+ s")
 _PLAIN = re.compile(r"[^\W\d_][\w ,.;:?'’()–-]*")  # words without a meaning in Markdown at the beginning of a line
 _NUMBER = re.compile(r"([\d,.]+(?: s)?)")
+_FOLD = (
+    "display: flex; align-items: center; gap: 3px; margin-left: -4px; cursor: pointer; list-style: none; font-size: 12px"
+)
+# What attributes cannot say. An untrusted notebook drops this sheet, and the answer is still read without it.
+_SHEET = (
+    "<style>"
+    ".msgflux-answer details[open] > summary > .mf-i:first-child { rotate: 90deg }"
+    ".msgflux-answer.msgflux-answer .msgflux-markdown > :first-child { margin-top: 0 }"
+    ".msgflux-answer.msgflux-answer .msgflux-markdown > :last-child { margin-bottom: 0 }"
+    ".msgflux-answer.msgflux-answer .msgflux-markdown :is(p, ul, ol, blockquote) { margin-block: 8px }"
+    ".msgflux-answer.msgflux-answer .msgflux-markdown :is(ul, ol) { padding-inline-start: 18px }"
+    ".msgflux-answer.msgflux-answer .msgflux-markdown li > :is(p, ul, ol) { margin-block: 0 }"
+    ".msgflux-answer.msgflux-answer .msgflux-markdown :not(pre) > code "
+    "{ background: rgba(128, 128, 128, 0.16); border-radius: 3px; font-size: 0.93em; padding: 1px 3px }"
+    "</style>"
+)
+_STRONG = "font-weight: 600"
+_SENTENCE = f"{WORDS}; font-size: 13px; max-width: 74ch"
 _WRONG = "display: flex; gap: 10px; margin: 8px 0; max-width: 760px; padding: 12px"
 _SAID = ("stop", "length", "tool_calls")  # finish reasons that the state tells in words
 
@@ -59,7 +78,7 @@ def answer_bundle(answer: Any) -> dict[str, str]:
         source_list(snapshot.annotations),
     ]
     if problem is not None:
-        parts.append(_problem(problem, answer.metadata))
+        parts.append(_problem(problem, answer))
     parts.append(flags(answer.metadata.warnings))
     raw = snapshot.text if found or _read(drawn) != _read(html.escape(snapshot.text)) else ""
     parts.append(_line(answer, problem, raw, fits=bool(found)))
@@ -75,8 +94,8 @@ def _line(answer: Any, problem: MsgfluxError | None, raw: str = "", *, fits: boo
         else ""
     )
     ended = answer.metadata.finish_reason
-    told = [one for one in status(answer) if not (drawing and one == ended and one in _SAID)]
-    line = f"{mark}{' '.join(map(_figure, told))}"
+    figures = [one for one in status(answer) if not (drawing and one == ended and one in _SAID)]
+    line = f"{mark}{' '.join(map(_figure, figures))}"
     if not raw:
         return f'<div style="{_LINE}">{line}</div>'
     opens = f'<span style="margin-left: auto; white-space: nowrap; {QUIET}">{icon("code")}&nbsp; raw</span>'
@@ -85,10 +104,17 @@ def _line(answer: Any, problem: MsgfluxError | None, raw: str = "", *, fits: boo
 
 def _figure(words: str) -> str:
     """Draw one figure, its numbers stronger than its unit."""
-    drawn = html.escape(words)
-    if _FIGURE.fullmatch(words):
-        drawn = _NUMBER.sub(r'<b style="font-weight: 500">\1</b>', drawn)
-    return f'<span style="{QUIET}">{drawn}</span>'
+    if not _FIGURE.fullmatch(words):
+        return f'<span style="{QUIET}">{html.escape(words)}</span>'
+    pieces = _NUMBER.split(words)  # units and numbers in turn
+    drawn = [
+        f'<b style="font-weight: 600">{piece}</b>'
+        if place % 2
+        else f'<span style="{QUIET}">{html.escape(piece)}</span>'
+        for place, piece in enumerate(pieces)
+        if piece
+    ]
+    return f"<span>{''.join(drawn)}</span>"
 
 
 def _raw(text: str) -> str:
@@ -98,22 +124,28 @@ def _raw(text: str) -> str:
     return f'<pre style="{_RAW}">{html.escape(text[:_RAW_LIMIT])}</pre>{more}'
 
 
-def _problem(problem: MsgfluxError, metadata: Any) -> str:
-    """Draw a problem as a card: a mark, the error's name, its message, and what a report of it needs, folded."""
-    name, said = type(problem).__name__, str(problem)
+def _problem(problem: MsgfluxError, answer: Any) -> str:
+    """Draw a problem as a card: what happened, its message, what to do, and what a report of it needs, folded."""
+    name, said, metadata = type(problem).__name__, str(problem), answer.metadata
     facts = {"provider": metadata.provider, "model": metadata.model, "wire": metadata.wire, "answer": metadata.id}
     facts |= {"ended": metadata.raw_finish_reason or metadata.finish_reason, "requests": metadata.attempts}
     known = [f"{name}: {said}", *(f"{key}: {value}" for key, value in facts.items() if value is not None)]
-    report = f'<pre style="{_RAW}">{html.escape(chr(10).join(known))}</pre>'
     cross = f'<div style="color: var(--jp-error-color1, #d32f2f); flex: none">{icon("cross")}</div>'
-    words = f'<p style="{WORDS}; margin: 4px 0 0; font-size: 13px; max-width: 74ch">{html.escape(said)}</p>'
-    title = (
-        f'<summary style="{QUIET}; cursor: pointer; margin: 6px 0 0; font-size: 12px">details for a report</summary>'
-    )
+    title, remedy = told(problem, answer)
+    what = f'<p style="{_SENTENCE}; margin: 4px 0 0">{html.escape(sentence(said))}</p>'
+    do = f'<p style="{_SENTENCE}; margin: 4px 0 0"><b style="{_STRONG}">Try</b> {remedy}</p>' if remedy else ""
+    report = _folded("details for a report", f'<pre style="{_RAW}">{html.escape(chr(10).join(known))}</pre>')
     return (
-        f'<div style="{CARD}; {_WRONG}">{cross}<div style="min-width: 0; flex: 1"><b>{name}</b>{words}'
-        f"<details>{title}{report}</details></div></div>"
+        f'<div style="{CARD}; {_WRONG}">{cross}<div style="min-width: 0; flex: 1">'
+        f'<b style="{_STRONG}">{html.escape(title)}</b>{what}{do}'
+        f'<div style="margin: 6px 0 0">{report}</div></div></div>'
     )
+
+
+def _folded(title: str, inner: str, *, opened: bool = False) -> str:
+    """Draw what opens below its title; the mark before the title turns."""
+    shown = " open" if opened else ""
+    return f'<details{shown}><summary style="{_FOLD}; {QUIET}">{icon("right")}{title}</summary>{inner}</details>'
 
 
 def _ending(answer: Any, problem: MsgfluxError | None, *, fits: bool) -> tuple[str, str, str]:
@@ -142,7 +174,9 @@ def aggregator_bundle(aggregator: Any) -> dict[str, str]:
 
 
 def _bundle(name: str, parts: list[str], words: str) -> dict[str, str]:
-    drawn = f'<div class="{name} {NO_MATHS}" style="line-height: 20px">{"".join(parts)}</div>'
+    inner = "".join(parts)
+    sheet = _SHEET if "<details" in inner or "msgflux-markdown" in inner else ""
+    drawn = f'<div class="{name} {NO_MATHS}" style="line-height: 20px">{sheet}{inner}</div>'
     return {"text/html": encodable(drawn), "text/plain": shown_text(words)}
 
 
@@ -195,12 +229,11 @@ def _reasoning(answer: Any) -> str:
     snapshot = answer.snapshot
     if not snapshot.reasoning:
         return ""
-    open_ = " open" if snapshot.finish_reason is None else ""
     tokens = getattr(answer.metadata.usage, "reasoning", None)
     size = f"{len(snapshot.reasoning):,} characters" if tokens is None else f"{tokens:,} tokens"
-    title = f"<small>thought · {size}</small>"
     words = f'<div style="{_ASIDE}">{text_html(snapshot.reasoning)}</div>'
-    return f'<details{open_} style="margin: 0 0 8px"><summary style="{QUIET}">{title}</summary>{words}</details>'
+    opened = snapshot.finish_reason is None
+    return f'<div style="margin: 0 0 6px">{_folded(f"thought · {size}", words, opened=opened)}</div>'
 
 
 def _words(inner: str) -> str:

@@ -28,7 +28,7 @@ WORDS = (
 )
 CODE = "font-family: var(--jp-code-font-family, monospace)"
 _MARK = (
-    "background-color: rgba(33, 118, 210, 0.22); border-radius: 3px; color: inherit; "
+    "background-color: rgba(33, 118, 210, 0.22); border-radius: 3px; padding: 1px 3px; color: inherit; "
     "forced-color-adjust: preserve-parent-color"
 )
 _LINE = "1px solid rgba(128, 128, 128, 0.25)"

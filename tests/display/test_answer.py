@@ -81,7 +81,8 @@ def card(answer: Answer) -> str:
 
 def words(markup: str) -> str:
     """What a person reads."""
-    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", markup)).split())
+    seen = re.sub(r"<style>.*?</style>", "", markup)
+    return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", seen)).split())
 
 
 def cells(markup: str) -> list[str]:
@@ -160,7 +161,7 @@ def test_a_structure_that_does_not_fit_is_shown_as_text_with_the_reason() -> Non
     with serving(completion('{"name": "Ada"}')) as server:
         answer = model_at(server.url)("Hi", generation_schema=Person)
     assert "{&quot;name&quot;: &quot;Ada&quot;}" in shown(answer)
-    assert "<b>ValidationFailedError</b>" in shown(answer)
+    assert "The answer does not fit Person" in words(shown(answer))
 
 
 def test_what_a_model_writes_is_text_and_never_markup() -> None:
@@ -226,7 +227,7 @@ def test_a_structure_that_still_arrives_is_shown_as_it_is() -> None:
 def test_reasoning_is_open_while_the_answer_runs_and_folded_afterwards() -> None:
     running, ended = (card(Answer(reasoning="a *b*", finish_reason=reason)) for reason in (None, "stop"))
     assert re.search(r"<details open.*thought · 5 characters.*>a \*b\*</pre></div></details>", running)
-    assert re.search(r"<details style.*>a \*b\*</pre></div></details>", ended)
+    assert re.search(r"<details><summary.*>a \*b\*</pre></div></details>", ended)
 
 
 def test_a_refusal_is_shown_with_its_name() -> None:
@@ -244,10 +245,26 @@ def test_an_answer_without_text_has_no_place_for_one() -> None:
     assert "msgflux-markdown" not in drawn
 
 
+@pytest.mark.parametrize(
+    ("problem", "said"),
+    [
+        (mf.StreamInterruptedError("cut"), "The answer broke off after 31,000 tokens Cut Try asking again"),
+        (
+            ValidationFailedError("no_age is missing"),
+            "The answer does not fit Person no_age is missing Try asking again",
+        ),
+        (RefusedError("no"), "The model declined to answer No details"),
+        (mf.MsgfluxError("no"), "The answer cannot be used No details"),
+    ],
+)
+def test_a_problem_is_titled_by_what_happened_and_says_what_to_try(problem: mf.MsgfluxError, said: str) -> None:
+    assert said in words(card(Answer(schema=Person, value=problem)))
+
+
 def test_an_answer_of_nothing_says_why() -> None:
     answer = Answer(value=EmptyOutputError("the answer holds no text."))
     said = words(card(answer))
-    assert said.startswith("EmptyOutputError the answer holds no text. details for a report")
+    assert said.startswith("The answer is empty The answer holds no text. details for a report")
     assert "requests: 2 failed 61" in said
 
 
@@ -419,7 +436,9 @@ def test_what_is_wrong_is_text_too() -> None:
 
 def test_what_a_report_of_a_failure_needs_is_folded_below_it() -> None:
     drawn = card(Answer("{}", schema=Person, value=ValidationFailedError("no age")))
-    [report] = re.findall(r"<details><summary[^>]*>details for a report</summary><pre[^>]*>([^<]*)</pre>", drawn)
+    [report] = re.findall(
+        r"<details><summary[^>]*><svg.*?</svg>details for a report</summary><pre[^>]*>([^<]*)</pre>", drawn
+    )
     assert report == (
         "ValidationFailedError: no age\nprovider: openai\nmodel: gpt-4.1-nano\nwire: chat\nanswer: answer-1\n"
         "ended: stop\nrequests: 2"
