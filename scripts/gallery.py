@@ -1,7 +1,7 @@
 """Take the pictures of docs/gallery.md from the page's own code and recordings.
 
 ``python scripts/gallery.py`` runs the page's code in order, draws for each item the value that ``SHOWN`` names, and
-writes small pictures with few colours to docs/images/gallery.
+writes small pictures to docs/images/gallery.
 """
 
 from __future__ import annotations
@@ -17,14 +17,13 @@ import types
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 PAGE, FOLDER = ROOT / "docs" / "gallery.md", ROOT / "docs" / "images" / "gallery"
 CHROMIUMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-WIDTH, HEIGHT, COLOURS = 640, 420, 48
+WIDTH, HEIGHT = 640, 420
 
 # By the item's heading: the name of its picture, and the value to draw.
 SHOWN = {
@@ -62,12 +61,13 @@ STYLE = """<meta charset="utf-8"><style>
 body { margin: 0; background: #fff; color: rgba(0, 0, 0, 0.87); font: 14px/1.5 Inter, sans-serif; }
 #shown { width: max-content; min-width: 320px; max-width: 600px; padding: 16px; }
 #shown:has(.msgflux-twin) { width: 600px; }
-table.dataframe { border: 0; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-table.dataframe :is(td, th) { border: 0; border-bottom: 1px solid #e0e0e0; line-height: 20px; padding: 4px 0 4px 20px;
-  text-align: right; vertical-align: top; }
-table.dataframe :is(td, th):first-child { padding-left: 0; text-align: left; }
-table.dataframe thead th { border-bottom-color: #c2c2c2; font-weight: 600; }
-table.dataframe tbody th { color: #5e5e5e; font-weight: 400; }
+#shown table.dataframe { border: 0; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
+#shown table.dataframe :is(td, th) { border: 0; border-bottom: 1px solid #e0e0e0; line-height: 20px;
+  padding: 4px 0 4px 20px; text-align: left; vertical-align: top; }
+#shown table.dataframe .number { text-align: right; }
+#shown table.dataframe :is(td, th):first-child { padding-left: 0; text-align: left; }
+#shown table.dataframe thead th { border-bottom-color: #c2c2c2; font-weight: 600; }
+#shown table.dataframe tbody th { color: #5e5e5e; font-weight: 400; }
 pre { margin: 0; font: 12px/1.65 "JetBrains Mono", monospace; white-space: pre-wrap; }
 .piece { padding: 1px 0; }
 .piece { border-radius: 3px; }
@@ -76,6 +76,19 @@ pre { margin: 0; font: 12px/1.65 "JetBrains Mono", monospace; white-space: pre-w
 .bar { display: grid; grid-template-columns: 110px 1fr 50px; gap: 8px; width: 380px; font-size: 13px; margin: 2px 0; }
 .bar i { background: #bdbdbd; border-radius: 2px; display: block; height: 14px; margin-top: 3px; }
 </style>"""
+
+# Columns of numbers stand to the right, those of texts to the left.
+NUMBERS = """() => {
+  const isNumber = (cell) => /^([-+]?[0-9][0-9,]*([.][0-9]+)?(e[-+]?[0-9]+)?|NaN|<NA>)$/.test(cell.textContent.trim());
+  for (const table of document.querySelectorAll("table.dataframe")) {
+    const rows = [...table.tBodies[0].rows];
+    for (let back = 1; back < rows[0].cells.length; back += 1) {
+      const column = rows.map((row) => row.cells[row.cells.length - back]).filter((cell) => cell?.tagName === "TD");
+      if (!column.length || !column.every(isNumber)) continue;
+      for (const row of table.rows) row.cells[row.cells.length - back]?.classList.add("number");
+    }
+  }
+}"""
 
 
 class Html(str):
@@ -150,15 +163,13 @@ def values() -> dict[str, str]:
 
 
 def take(page: Page, markup: str, target: Path) -> None:
-    """Draw HTML and save its picture with few colours."""
+    """Draw HTML and save its picture."""
     page.set_content(STYLE + f'<div id="shown">{markup}</div>')
+    page.evaluate(NUMBERS)
     page.wait_for_timeout(400)
     box = page.locator("#shown").bounding_box() or {"width": WIDTH, "height": HEIGHT}
     clip = {"x": 0, "y": 0, "width": min(box["width"], WIDTH), "height": min(box["height"], HEIGHT)}
-    picture = Image.open(io.BytesIO(page.screenshot(clip=clip)))  # type: ignore[arg-type]  # a dict of that form
-    picture.convert("RGB").quantize(COLOURS, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE).save(
-        target, optimize=True
-    )
+    page.screenshot(path=target, clip=clip)  # type: ignore[arg-type]  # a dict of that form
 
 
 def main() -> int:

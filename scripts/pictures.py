@@ -12,10 +12,11 @@ from __future__ import annotations
 import argparse
 import io
 import json
+import math
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ FONTS = (
 )
 PACE = 0.03  # seconds from one piece to the next
 INTO_VIEW = "(it) => document.querySelector(it)?.scrollIntoView({ block: 'start' })"
+PICTURE_BYTES = 160_000
 FILM_BYTES = 2_000_000
 FILM_WIDTH = 860
 
@@ -155,23 +157,6 @@ SEA = (
 TRIP_SAID = "Take the **08:03** and change in Antwerp; you are there at 10:51. It rains until noon, so pack a coat."
 
 
-MAILS = (
-    "I was charged twice for March.",
-    "The login page says that my password is wrong.",
-    "Can I pay by invoice from now on?",
-    "Your app closes when I open the map.",
-    "How much is the plan for schools?",
-    "Please change my address to Via Roma 4.",
-    "The parcel came with a broken lid.",
-    "I never ordered this. Send the money back.",
-    "Which bus goes to your office?",
-    "Thank you, all is well now.",
-    "The second reminder is wrong: it was paid.",
-    "May I bring my dog?",
-)
-MONEY = ("charged", "invoice", "much", "money", "paid")
-
-
 LETTER = """Dear Dr Haas,
 
 you asked me to put into writing what we spoke of on the telephone. I should like to give the museum my late \
@@ -195,6 +180,7 @@ GIFT = {
     "donor": "Olha Marchenko",
     "country": "Ukraine",
 }
+CONDITIONS = ("good", "worn", "damaged")
 SURE = (0.97, 0.71, 0.99, 0.93, 0.52, 0.98, 0.99, 0.88)
 GIFTS = """
 import pandas as pd
@@ -212,9 +198,8 @@ class Gift(msgspec.Struct):
 
 
 letters = [{letter!r}, *(f"Letter {{number}}: a silk bodice of 1911 from Lviv." for number in range(99))]
-gifts = mf.extract(letters, Gift, model=model, store=False, progress=False)
-sure = pd.DataFrame([{sure!r}, *[[0.99] * 8] * 99], columns=Gift.__struct_fields__, index=gifts.index)
-view = mf.ReviewView(gifts, confidence=sure, random=0.2)
+gifts = mf.extract(letters, Gift, model=model, store="gifts.sqlite", progress=False, confidence=True)
+view = mf.ReviewView(gifts, random=0.2)
 view"""
 TRIAGE = (  # a mail, its topic and urgency, and the prompts and models, by number, that get it wrong
     ("My invoice has somebody else’s name on it.", "billing", "low", "20"),
@@ -246,14 +231,14 @@ class Triage(msgspec.Struct):
     reason: str
 
 
+prompts = {prompts!r}
 mails = pd.DataFrame({cases!r}, columns=["text", "topic", "urgency", "_"])
 models = [mf.Model.chat_completion(f"openai/{{name}}", base_url=url, api_key="sk-...") for name in {models!r}]
-result = mf.grid(
-    {prompts!r}, mails["text"], models=models, schema=Triage, score=mails[["topic", "urgency"]], store=False,
-    progress=False,
-)
-view = mf.GridView(result)
+asked = dict(models=models, schema=Triage, score=mails[["topic", "urgency"]], store=False)
+{made}
 view"""
+RUN = 'view = mf.GridView(mf.grid(prompts, mails["text"], progress=False, **asked))'
+RUNNING = 'view = mf.GridView(prompts, mails["text"], max_cost=0.10, **asked)\nview.run()'
 MODELS = ("gpt-4.1-nano", "gpt-4.1-mini")
 
 
@@ -278,6 +263,7 @@ class Answers:
 
     def __init__(self, server: Server) -> None:
         self.asked = 0
+        self.held: set[str] = set()  # texts whose answers are still arriving when the picture is taken
         server.next_reply = self._reply  # type: ignore[method-assign]  # by content, not by order
 
     def _reply(self, body: dict[str, Any], _headers: dict[str, str]) -> Reply:
@@ -286,26 +272,44 @@ class Answers:
         streams = bool(body.get("stream"))
         if body.get("tools") and messages[-1]["role"] == "user":
             return _calls(body, streams=streams)
-        said = next((json.dumps(dict(zip(FIELDS, bird, strict=True))) for note, *bird in BIRDS if note in text), None)
+        read = [json.dumps(one["content"], ensure_ascii=False) for one in messages if one["role"] == "user"]
+        said = next(
+            (json.dumps(dict(zip(FIELDS, bird, strict=True))) for note, *bird in BIRDS if note in read[0]), None
+        )
         if said is not None:
             self.asked += 1
-            if self.asked % 23 == 0:
+            if self.asked % 23 == 0 or len(read) > 1:  # wrong once more if it is asked again
                 said = said.replace('"count": ', '"count": "a few dozen", "was": ')
             return _answer(said, streams=streams, pace=PACE / 3)
         triaged = _triaged(body, text)
         if triaged is not None:
-            return _answer(triaged, streams=streams, pace=PACE / 3)
+            return _answer(triaged, streams=streams, pace=15.0 if any(one in text for one in self.held) else PACE / 3)
         if "Haas" in text or "Letter " in text:
             number = int(text.partition("Letter ")[2].partition(":")[0] or -1)
-            found = "worn" if number < 52 else "good" if number < 60 else "damaged"
-            return _answer(json.dumps({**GIFT, "condition": found}), streams=streams, pace=PACE / 9)
-        mail = next((number for number, one in enumerate(MAILS) if one in text), None)
-        if mail is not None:  # the second half is still arriving when the picture is taken
-            words = "yes" if any(word in MAILS[mail] for word in MONEY) else "no"
-            return _answer(words, streams=streams, pace=PACE if mail < 7 else 15.0)
+            return _gift("worn" if number < 52 else "good" if number < 60 else "damaged", unsure=number < 0)
         if "Maria" in text:
             return _answer(json.dumps(MARIA), streams=streams, pace=PACE)
         return _answer(TRIP_SAID if messages[-1]["role"] == "tool" else SEA, streams=streams, pace=PACE)
+
+
+def _gift(condition: str, *, unsure: bool) -> Reply:
+    """Return what was found in a letter, with the probability of each value."""
+    tokens: list[dict[str, Any]] = []
+
+    def add(text: str, sure: float = 1.0, others: Sequence[tuple[str, float]] = ()) -> None:
+        told = [{"token": one, "logprob": math.log(share)} for one, share in ((text, sure), *others)]
+        tokens.append({**told[0], "top_logprobs": told})
+
+    for (name, value), sure in zip({**GIFT, "condition": condition}.items(), SURE, strict=True):
+        add(("{" if not tokens else ", ") + f'"{name}": ' + ('"' if isinstance(value, str) else ""))
+        shares = {"worn": 0.52, "damaged": 0.41, "good": 0.07} if unsure else dict.fromkeys(CONDITIONS, 0.005)
+        others = [one for one in shares.items() if one[0] != value] if name == "condition" else []
+        add(str(value), sure if unsure else 0.99, others)
+        if isinstance(value, str):
+            add('"')
+    add("}")
+    message = {"role": "assistant", "content": "".join(one["token"] for one in tokens)}
+    return _whole(message, "stop", 240, len(tokens), seconds=PACE, logprobs=tokens)
 
 
 def _answer(text: str, *, streams: bool, pace: float) -> Reply:
@@ -319,8 +323,12 @@ def _answer(text: str, *, streams: bool, pace: float) -> Reply:
     return _ended(pieces, "stop", usage)
 
 
-def _whole(message: dict[str, Any], reason: str, asked: int, written: int, *, seconds: float = 0.3) -> Reply:
+def _whole(
+    message: dict[str, Any], reason: str, asked: int, written: int, *, seconds: float = 0.3, logprobs: Any = None
+) -> Reply:
     choice = {"index": 0, "message": message, "finish_reason": reason}
+    if logprobs is not None:
+        choice["logprobs"] = {"content": logprobs}
     usage = {"prompt_tokens": asked, "completion_tokens": written}
     body = {"id": "a", "model": "gpt-4.1-nano", "choices": [choice], "usage": usage}
     return Reply([seconds, json.dumps(body).encode()], headers={"Content-Type": "application/json"})
@@ -366,12 +374,15 @@ def _calls(body: dict[str, Any], *, streams: bool) -> Reply:
 class Studio:
     """JupyterLab with the fonts of the pictures, and the scripted model."""
 
-    def __init__(self, lab: Lab, browser: Browser, url: str) -> None:
-        self.lab, self.browser, self.url = lab, browser, url
+    def __init__(self, lab: Lab, browser: Browser, url: str, answers: Answers) -> None:
+        self.lab, self.browser, self.url, self.answers = lab, browser, url, answers
 
     @contextmanager
-    def notebook(self, name: str, cells: list[str], *, width: int = 1060, height: int = 1100) -> Iterator[Notebook]:
-        """Open a notebook whose first cell defines ``model``; nothing has run yet."""
+    def notebook(self, name: str, cells: list[str], *, width: int = 1060, height: int = 1400) -> Iterator[Notebook]:
+        """Open a notebook whose first cell defines ``model``; nothing has run yet.
+
+        The window is higher than cell and view, so that no picture ends in the line below the notebook.
+        """
         birds = f"NOTES = {[note for note, *_ in BIRDS]!r}\n"
         path = self.lab.write(f"{name}.ipynb", [BEGIN.format(url=self.url) + birds + cells[0], *cells[1:]])
         view = {"viewport": {"width": width, "height": height}, "device_scale_factor": 1.5}
@@ -391,8 +402,18 @@ class Studio:
             notebook.page.mouse.move(5, 5)
             notebook.page.evaluate("document.activeElement?.blur()")
             notebook.page.wait_for_timeout(700)
-            view.screenshot(path=IMAGES / f"{name}-{theme.lower()}.png", animations="disabled")
+            _save(view.screenshot(animations="disabled"), f"{name}-{theme.lower()}.png")
         notebook.theme("JupyterLab Light")
+
+
+def _save(data: bytes, name: str) -> None:
+    """Save a picture with all its colours, or with 256 if it is too large."""
+    if len(data) <= PICTURE_BYTES:
+        (IMAGES / name).write_bytes(data)
+        return
+    picture = Image.open(io.BytesIO(data)).convert("RGB")
+    few = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(IMAGES / name, optimize=True)
 
 
 def extraction_view(studio: Studio) -> None:
@@ -404,6 +425,7 @@ def extraction_view(studio: Studio) -> None:
         view.get_by_role("button", name="Run the other").wait_for(timeout=60_000)
         view.locator("tr[data-position]:not([data-s])").nth(-4).click()
         view.locator("tr.mf-detail").wait_for()
+        view.locator(".mf-last").evaluate("(rows) => rows.scrollTo(0, rows.scrollHeight)")
         studio.both(notebook, view, "extraction_view")
 
 
@@ -436,7 +458,8 @@ def schema_picker(studio: Studio) -> None:
     """A structure with a form next to it."""
     form = (
         '{"name": "Invoice", "fields": [{"name": "number", "kind": "str"}, '
-        '{"name": "total", "kind": "float", "least": "0"}, {"name": "due", "kind": "date"}]}'
+        '{"name": "total", "kind": "float", "least": "0", "description": "in euros, with tax"}, '
+        '{"name": "due", "kind": "date"}]}'
     )
     show = PERSON + f"picker = mf.SchemaPicker(model, value=Person)\npicker.form = {form}\npicker"
     with studio.notebook("picker", [show]) as notebook:
@@ -448,33 +471,31 @@ def schema_picker(studio: Studio) -> None:
 
 def prefill_editor(studio: Studio) -> None:
     """A start that a model continues, with a space at its end."""
-    show = (
-        "local = mf.Model.chat_completion('scripted', base_url=url, profile={'prefill': 'continue'})\n"
-        'mf.PrefillEditor(local, "Let\'s think step by step. ")'
-    )
+    show = "mf.PrefillEditor('local/smollm2-135m', 'Let’s think step by step. ')"
     with studio.notebook("prefill", [show]) as notebook:
         notebook.run_all()
         studio.both(notebook, notebook.page.locator(".msgflux-prefill").first, "prefill_editor")
 
 
 def grid_running(studio: Studio) -> None:
-    """A running grid of two prompts over twelve mails, with half of the answers."""
-    show = (
-        f"mails = {list(MAILS)!r}\n"
-        'prompts = {"plain": "About money? {text}", "rules": "Money means bills and prices. About money? {text}"}\n'
-        "view = mf.GridView(prompts, mails, models=model, store=False, max_cost=0.10)\nview.run()\nview"
-    )
-    with studio.notebook("grid", [show]) as notebook:
+    """A running grid with a truth; most answers have come, some are being written."""
+    show = CASES.format(cases=list(TRIAGE), models=MODELS, prompts=PROMPTS, made=RUNNING)
+    studio.answers.held = {text for text, *_ in TRIAGE[6:]}
+    with studio.notebook("grid", [show], width=1180) as notebook:
         notebook.run_all()
         view = notebook.page.locator(".msgflux-grid").first
-        view.get_by_text("14 of 24").first.wait_for(timeout=30_000)
+        view.get_by_text("36 of 60").first.wait_for(timeout=30_000)
+        view.locator("tr", has_text="Third time").locator(".mf-cell").nth(2).click()
+        view.press("+")
+        notebook.page.wait_for_timeout(600)
         studio.both(notebook, view, "grid_running")
         view.get_by_role("button", name="Stop").click()
+    studio.answers.held = set()
 
 
 def grid_view(studio: Studio) -> None:
     """A scored grid of ten mails, three prompts and two models, with one open and rated cell."""
-    show = CASES.format(cases=list(TRIAGE), models=MODELS, prompts=PROMPTS)
+    show = CASES.format(cases=list(TRIAGE), models=MODELS, prompts=PROMPTS, made=RUN)
     with studio.notebook("triage", [show], width=1180) as notebook:
         notebook.run_all()
         view = notebook.page.locator(".msgflux-grid").first
@@ -487,12 +508,13 @@ def grid_view(studio: Studio) -> None:
 
 def review_view(studio: Studio) -> None:
     """A letter and its fields, with some rows already reviewed."""
-    show = GIFTS.format(letter=LETTER, sure=list(SURE))
+    show = GIFTS.format(letter=LETTER)
     with studio.notebook("review", [show]) as notebook:
         notebook.run_all()
         view = notebook.page.locator(".msgflux-review").first
         view.get_by_text("Dear Dr Haas").wait_for(timeout=60_000)
         view.press("n")
+        view.get_by_text("bodice of").wait_for()
         for number in range(1, 25):
             view.press("Enter")
             view.get_by_text(f"{number} of 100 read").wait_for()
@@ -556,7 +578,7 @@ def playground(studio: Studio) -> None:
         notebook.page.set_viewport_size({"width": 620, "height": 1200})
         view.scroll_into_view_if_needed()
         notebook.page.wait_for_timeout(500)
-        view.screenshot(path=IMAGES / "playground-narrow.png", animations="disabled")
+        _save(view.screenshot(animations="disabled"), "playground-narrow.png")
 
 
 # -- the film ---------------------------------------------------------------------------------------------------------
@@ -604,8 +626,9 @@ class Film:
             max(40, round(1000 * (after - at))) for at, after in zip(times, [*times[1:], times[-1] + 1.5], strict=True)
         ]
         sample = _above_each_other(images[:: max(1, len(images) // 8)])
-        for colours in (96, 64, 48, 32):
-            palette = sample.quantize(colours, dither=Image.Dither.NONE)
+        for colours in (256, 192, 128, 96, 64):
+            # This way keeps colours of small areas: those of states.
+            palette = sample.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
             drawn = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
             drawn[0].save(path, save_all=True, append_images=drawn[1:], duration=shown, loop=0, optimize=True)
             if path.stat().st_size <= FILM_BYTES:
@@ -691,12 +714,12 @@ def main() -> None:
     chosen = options.parse_args()
     IMAGES.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, serving() as server, sync_playwright() as playwright:
-        Answers(server)
+        answers = Answers(server)
         browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
         lab = Lab(Path(folder))
         try:
             for name in chosen.only:
-                PICTURES[name](Studio(lab, browser, server.url))
+                PICTURES[name](Studio(lab, browser, server.url, answers))
                 print(name, flush=True)
         finally:
             browser.close()
