@@ -186,7 +186,7 @@ def check_part(part: Any, place: str, parts: Collection[str] = ()) -> None:
     if kind not in PARTS:
         raise BadRequestError(
             f"{place}: no content part is of type {kind!r:.40}.{meant(kind, PARTS)} The types are: "
-            f'{", ".join(PARTS)}. Another one of your server goes through with profile={{"parts": [{kind!r:.40}]}}.'
+            f'{", ".join(PARTS)}. If your server takes others, name them: profile={{"parts": [{kind!r:.40}]}}.'
         )
     needed = PARTS[kind]
     if needed is None:

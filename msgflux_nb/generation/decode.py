@@ -124,7 +124,7 @@ def _unwrapped(candidates: list[str], wire: WireSchema) -> Decoded | None:
             continue
         value, flags, _ = _converted(said, None, wire)
         if value is not msgspec.UNSET:
-            first = f"the model's JSON stood in {around}, which was not asked for; what is in there was read."
+            first = f"the model's JSON stood in {around}, which was not asked for; only the JSON was read."
             warnings = (first, *_repairs(said, None, wire), *(flags or ()))
             return Decoded(value, lax=flags is not None, wrapped=True, warnings=warnings)
     return None

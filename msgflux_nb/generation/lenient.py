@@ -37,14 +37,14 @@ _NOT_FINITE |= {"inf": "inf", "+inf": "inf"}
 _HAD = "the model's JSON had"
 _SENTENCES = {
     "control": f"{_HAD} a raw line end, tab or other control character inside a text; it was read as that character.",
-    "comma": f"{_HAD} a trailing comma; it was read as if it had not.",
-    "quotes": f"{_HAD} texts in single quotes; they were read as if in double ones.",
-    "marks": f"{_HAD} texts in typographic quotes; they were read as if in plain ones.",
+    "comma": f"{_HAD} a trailing comma; it was ignored.",
+    "quotes": f"{_HAD} texts in single quotes; they were read as texts in double quotes.",
+    "marks": f"{_HAD} texts in typographic quotes; they were read as texts in double quotes.",
     "apostrophe": f"{_HAD} an apostrophe behind a backslash; it was read as an apostrophe.",
     "words": f"{_HAD} True, False or None as Python writes them; they were read as true, false and null.",
     "not finite": f"{_HAD} NaN or Infinity, which JSON does not know; it was read as that number.",
     "comment": f"{_HAD} comments; they were left out.",
-    "key": f"{_HAD} keys without quotes; they were read as if they had them.",
+    "key": f"{_HAD} keys without quotes; they were read as keys in quotes.",
     "number": f"{_HAD} numbers such as +5, .5 or 5.; they were read as those numbers.",
     "space": f"{_HAD} white space that JSON does not allow; it was ignored.",
 }

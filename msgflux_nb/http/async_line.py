@@ -167,7 +167,7 @@ class AsyncLine(ResponseHandler):
                 if size > self._limits.head:
                     raise too_large("head", self._limits)
             if message.code == 101:
-                raise httpx.RemoteProtocolError("expected an HTTP/1.1 answer; the server changes to another one")
+                raise httpx.RemoteProtocolError("expected an HTTP/1.1 answer; the server switches the protocol")
             if message.code >= 200:
                 break
         self._reader = reader

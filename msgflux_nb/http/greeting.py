@@ -18,7 +18,7 @@ _GREETINGS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"\x00\x00.\x07\x00\x00\x00\x00\x00", _HTTP2),  # GOAWAY
         (rb"[\x14-\x17]\x03[\x00-\x04]", "TLS on this port. Begin the address with https://"),
         (rb"SSH-", "SSH, a remote shell"),
-        (rb"220[ -].*(?:ftp|FTP)", "FTP, which passes files on"),
+        (rb"220[ -].*(?:ftp|FTP)", "FTP, which transfers files"),
         (rb"220[ -]", "SMTP or FTP, for mail or files"),
         (rb"\+OK|\* OK", "POP3 or IMAP, for mail"),
         (rb"[-+](?:ERR|PONG|NOAUTH|DENIED)", "the protocol of Redis, a database"),
@@ -26,7 +26,7 @@ _GREETINGS: tuple[tuple[re.Pattern[bytes], str], ...] = tuple(
         (rb"..\x00\x00[\x0a\xff]", "the protocol of MySQL, a database"),
         (rb"AMQP", "AMQP, a message queue"),
         (rb"RFB \d{3}", "VNC, a remote screen"),
-        (rb"RTSP/|ICY ", "a protocol for sound and film"),
+        (rb"RTSP/|ICY ", "a protocol for sound and video"),
         (rb"[\x04\x05][\x00-\x02\xff]", "SOCKS. Name it as a proxy: ALL_PROXY=socks5h://host:port"),
         (rb"\xff[\xfb-\xfe]", "Telnet, a remote terminal"),
         (rb"QUIT|PING|INFO \{", "the protocol of NATS, a message queue"),

@@ -195,7 +195,7 @@ class SyncAnswer:
                 if self._buffer.tell() > self._line.limits.head:
                     raise too_large("head", self._line.limits)
                 if self.status == http.client.SWITCHING_PROTOCOLS:
-                    raise httpx.RemoteProtocolError("expected an HTTP/1.1 answer; the server changes to another one")
+                    raise httpx.RemoteProtocolError("expected an HTTP/1.1 answer; the server switches the protocol")
             self.headers = [(name.encode("latin-1", "replace"), _bytes(value)) for name, value in _items(self._answer)]
             _check_framing(self._answer)
             self._line.begin_body()

@@ -2,7 +2,7 @@
 
 A call is nearly always one request. It takes more if a structure has to be asked for in another way, if the server has
 to be probed first, if a forced tool call did not come, or if an answer does not fit its schema and is sent back once.
-The plan is a generator that both drivers follow: it yields an exchange, and is sent the error that ended it or None.
+The steps are a generator that both drivers follow: it yields an exchange, and is sent the error that ended it or None.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ _OPEN = frozenset((Fault.UNKNOWN, Fault.SETTINGS))  # failures that another form
 _MARK = "Reference 7391-QX:"
 _ECHO_CHARACTERS = 2_000  # the longest part of a misfit answer that is sent back
 _MOST_PAUSES = 8
-_PAUSED = f"the provider paused its answer more than {_MOST_PAUSES} times; it was not asked to go on any more"
+_PAUSED = f"the provider paused its answer more than {_MOST_PAUSES} times; it was not asked to continue again"
 _OTHER_WIRE: dict[Wire | None, str] = {
     "chat": "this server has chat completions only, so they were used in place of the provider's own wire",
     "responses": "the server asks for the Responses wire, so it was used in place of chat completions",

@@ -52,7 +52,7 @@ class ServerQuirks:
         if len(left) != len(self.known.remedies):
             self.known = self.known._replace(remedies=left)
             _log.info(
-                "%s: what the server named is taken back, since it refuses the request all the same.", self._model
+                "%s: the change that the server named is undone, since it still refuses the request.", self._model
             )
 
     def learn(self, refused: Collection[Way], remedies: Collection[Remedy], wire: Wire | None = None) -> None:
@@ -70,9 +70,7 @@ class ServerQuirks:
         for remedy in new:
             _log.info("%s: %s from now on, as the server asks.", self._model, remedy)
         for way in sorted(ways):
-            _log.info(
-                "%s: a structure is not asked for by %s from now on, which the server refuses.", self._model, way[0]
-            )
+            _log.info("%s: structures are no longer asked for by %s, since the server refuses it.", self._model, way[0])
 
 
 _known: dict[tuple[str, str], ServerQuirks] = {}

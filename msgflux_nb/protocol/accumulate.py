@@ -120,7 +120,7 @@ class Accumulator:
             return self._read_items(self._sse.feed(b"".join(self._body)))
         if self._body_size > _BODY_LIMIT:
             self._body.clear()
-            self.failure = NotAnApiError(f"the answer is larger than {_BODY_LIMIT:,} bytes and no event stream.")
+            self.failure = NotAnApiError(f"the answer is larger than {_BODY_LIMIT:,} bytes, and no event stream.")
         return []
 
     def close(self) -> list[Event]:
@@ -431,7 +431,7 @@ class Accumulator:
                 event = self._choice(piece.choice).add(piece)
                 self.has_content = self.has_content or (event is not None and isinstance(piece, CONTENT))
                 if isinstance(piece, Finished) and piece.reason == "error" and self.failure is None:
-                    self.failure = ServerError(f"the provider broke the answer off with finish_reason {piece.raw!r}.")
+                    self.failure = ServerError(f"the provider ended the answer early: finish_reason {piece.raw!r}.")
         if event is not None:
             events.append(event)
 

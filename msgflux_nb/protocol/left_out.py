@@ -51,14 +51,16 @@ def left_out(
         found.append(f"{images} made smaller, to what {profile.provider} takes.")
     pictures = sum(_without_picture(before, after) for before, after in zip(given, sent, strict=False))
     if pictures:
-        images = "an image" if pictures == 1 else f"images of {pictures} turns"
-        found.append(f"{images} that another model made stayed out of the history; the text [image] stands there.")
+        images = "an image was" if pictures == 1 else f"images of {pictures} turns were"
+        found.append(
+            f"{images} left out of the history, since another model made them; the text [image] replaces them."
+        )
     if prefill != prefill.rstrip() and profile.prefill_trimmed:
         found.append(f"the white space at the end of the prefill was not sent, since {profile.provider} refuses it.")
     if plain and any(PROVENANCE in message for message in given):
         found.append(
             f"{profile.provider} refused its own fields in earlier turns, such as signatures of reasoning; they were "
-            "left out, so that it does not see that reasoning."
+            "left out, so the model does not see that reasoning."
         )
     replaced = [name for name, value in (extra_body or {}).items() if _replaces(name, value, body)]
     if replaced:
@@ -113,7 +115,7 @@ def left_behind(messages: list[dict[str, Any]], wire: Wire, origin: dict[str, st
     found = []
     names = [str(message["name"]) for message in messages if message.get("name") and message.get("role") in _SPEAKERS]
     if names and wire != "chat":
-        found.append(f"this wire does not say who speaks; the names stayed out of the history: {_listed(names)}.")
+        found.append(f"this wire has no field for names; they were left out of the history: {_listed(names)}.")
     fields = _part_fields(messages) & _FOREIGN.get(wire, frozenset())
     if fields:
         found.append(

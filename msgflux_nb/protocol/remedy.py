@@ -106,7 +106,8 @@ def _with_role(body: dict[str, Any], role: str, to: str, model: str) -> tuple[di
     plain = [{key: value for key, value in message.items() if key != "_was"} for message in messages]
     if to != "user" or all(message["role"] != role for message in body["messages"]):
         return {**body, "messages": plain}, None
-    return {**body, "messages": plain}, f"the {role} message was sent as the user's: {model} takes none."
+    said = f"the {role} message was sent as a user message: {model} takes no {role} messages."
+    return {**body, "messages": plain}, said
 
 
 def _joined(first: str, content: Any) -> Any:
@@ -168,7 +169,7 @@ def on_wire(
             body = _without(body, name)
             if name == "store":
                 warnings.append(
-                    f"store=False was left out, so that the provider may keep the answer: {model} refuses it."
+                    f"store=False was left out, since {model} refuses it; the provider may keep the answer."
                 )
         elif remedy.does == "raise" and value < int(to):
             body = {**body, name: int(to)}

@@ -185,7 +185,7 @@ class _Counts:
         count = _count(value)
         if count is None and value is not None and value != "" and self.problem is None:
             said = repr(value) if isinstance(value, int | float) and abs(value) < MOST_TOKENS else type(value).__name__
-            self.problem = f"the provider's count {name!r} is {said}, so that the cost is not known"
+            self.problem = f"the provider's count {name!r} is {said}, so the cost is not known"
         return count
 
     def first(self, *places: Any) -> int | None:
@@ -220,7 +220,7 @@ def _unclear(usage: Usage) -> Usage:
         f"the provider counts {usage.prompt_tokens:,} tokens in and {usage.completion_tokens or 0:,} out"
         + (f" ({', '.join(parts)})" if parts else "")
         + (f", but {usage.total_tokens:,} in all" if usage.total_tokens is not None else "")
-        + ", which agree in no known way, so that the cost is not known"
+        + "; these numbers contradict each other, so the cost is not known"
     )
     return msgspec.structs.replace(usage, unclear=said)
 

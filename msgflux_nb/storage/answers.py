@@ -177,7 +177,7 @@ class Store:
         """Run statements as one transaction, with another store's file as the database ``other``."""
         own = self._own
         if own is None:
-            raise StoreError(f"the store {self._file.name} takes over nothing")
+            raise StoreError(f"the store {self._file.name} is in memory, so it cannot take over rows")
         self.worker.ask(lambda: own.take_over(path, statements))
 
     # -- the filter of known keys -------------------------------------------------------------------------------------

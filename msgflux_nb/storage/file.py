@@ -195,14 +195,14 @@ class SqliteFile:
             _remove_logs(self.path)
             self._open()
         else:
-            raise sqlite3.DatabaseError("it was cut short while it was in use; delete it, and a new one is made")
+            raise sqlite3.DatabaseError("it was cut short while it was in use; delete it; the next use makes a new one")
         self._size = self.path.stat().st_size
         if self._size > size:
             self._tell("cut short", written=whole)
 
     def _tell(self, how: str, *, written: bool) -> None:
-        what = "was written there again" if written else "is lost"
-        self._done = f"the store {self.name} was {how} while it was in use; what it held {what}"
+        what = "were written again" if written else "are lost"
+        self._done = f"the store {self.name} was {how} while it was in use; its contents {what}"
 
     def _pour_back(self, connection: sqlite3.Connection) -> None:
         rescued = self._rescued

@@ -81,8 +81,8 @@ def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
     for kind, name, table, made in connection.execute(statement, (_LONGEST + 1,)):
         if not _is_ours(kind, name, table, made):
             raise StoreError(
-                f"{path} is a database of something else: it has the {str(kind)[:20]} {str(name)[:60]!r}, which "
-                "msgflux_nb does not make. Use another file."
+                f"{path} is the database of another program: it has the {str(kind)[:20]} {str(name)[:60]!r}, which "
+                "msgflux_nb does not create. Use another file."
             )
 
 

@@ -345,7 +345,7 @@ class Worker:
 
     def _is_late(self) -> None:
         if self.trouble is None and self.file.lasts and self.waiting.age() > 0.9 * LATE_SECONDS:
-            self._in_trouble(f"the store {self.file.name} has taken nothing for {LATE_SECONDS:.0f} s", held=True)
+            self._in_trouble(f"the store {self.file.name} has written nothing for {LATE_SECONDS:.0f} s", held=True)
 
     def _in_trouble(self, why: str, *, held: bool) -> None:
         self.held = held

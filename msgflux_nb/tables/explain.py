@@ -192,8 +192,8 @@ def _input_index(found: FoundRun, frame: pd.DataFrame) -> pd.Index[Any]:
         if len(index) == rows and label_digest(index) == found.record.labels:
             return index
     raise StoreError(
-        f"these {len(frame):,} rows are not the {rows:,} of the run in their order, and its kernel has ended, so it is "
-        "unknown which is which; explain a row of the original result"
+        f"expected the {rows:,} rows of the run in their order, got {len(frame):,} rows that do not match them, and "
+        "the run's kernel has ended; explain a row of the original result"
     )
 
 
@@ -217,8 +217,8 @@ def _number(found: FoundRun, place: int, piece: int | None) -> int:
         return found.live.number_of(place, piece)
     if found.record is not None and found.record.options.get("chunk") is not None:
         raise StoreError(
-            f"run {found.name!r} read its rows in pieces, and its kernel has ended. Make the same call again first: "
-            "what is in its store is not paid for twice"
+            f"run {found.name!r} read its rows in pieces, and its kernel has ended. Repeat the call first; answers in "
+            "its store are not paid for again"
         )
     return place
 

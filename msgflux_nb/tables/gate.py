@@ -205,7 +205,7 @@ def over_budget(most: float, spent: float, answers: int, in_flight: int) -> str 
     each = spent / answers if answers else 0.0
     if spent + each * (in_flight + 1) <= most:
         return None
-    return f"max_cost of ${most:,.4f}: ${spent:,.4f} are spent, and {in_flight} rows in flight"
+    return f"max_cost of ${most:,.4f}: ${spent:,.4f} spent, {in_flight} rows in flight"
 
 
 _gates: dict[Any, Gate] = {}

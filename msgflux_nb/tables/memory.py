@@ -97,7 +97,7 @@ class Memory:
         left = self.records.left if ended and self.records is not None and self.records.lasts else 0
         if left:
             now = f"{left:,} {'entry waits' if left == 1 else 'entries wait'} in memory"
-            said.append(f"{now} and could not be written to the store yet; keep this process running until then")
+            said.append(f"{now} and could not be written to the store yet; keep this process running until they are")
         try:
             for one in said:
                 warnings.warn(one, StoreWarning, stacklevel=level)
@@ -119,10 +119,10 @@ class Memory:
         if records is None:
             return None
         if records.trouble is not None and records.is_full:
-            return f"{records.unwritten:,} answers wait in memory, which is as many as may wait: {records.trouble}"
+            return f"{records.unwritten:,} answers wait in memory, the most that may wait: {records.trouble}"
         if not self._stops or (records.trouble is None and not self._own):
             return None
-        return f"answers cannot be kept and on_store_error='stop': {records.trouble or self._own[-1]}"
+        return f"answers cannot be kept, and on_store_error='stop' ends the batch: {records.trouble or self._own[-1]}"
 
     def use(self, begins: bool) -> None:
         """Note that the batch begins or has ended; on the loop's thread."""

@@ -110,8 +110,8 @@ def live_run(result: pd.DataFrame) -> Run:
     found = find_run(result)
     if found.live is None:
         raise StoreError(
-            f"the kernel of run {found.name!r} has ended, and its rows with it. Make the same call again first: what "
-            "is in its store is not paid for twice"
+            f"the kernel of run {found.name!r} has ended, so its rows are not in memory. Repeat the call first; "
+            "answers in its store are not paid for again"
         )
     return found.live
 

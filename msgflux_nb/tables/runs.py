@@ -165,7 +165,7 @@ def find_run(run: Any, store: Any = None) -> FoundRun:
             return FoundRun(name, None, record, records)
     raise StoreError(
         f"there is no run {name!r}{f' in {str(store)!r}' if store is not None else ''}. mf.runs() lists those of this "
-        "kernel, mf.runs('run.sqlite') those of a file; what had no store= is gone with its kernel."
+        "kernel, mf.runs('run.sqlite') those of a file; a run without store= is lost when its kernel ends."
     )
 
 
@@ -184,8 +184,8 @@ def _go_on(
     others = sorted(set(options) - {"store", "model", *LIMITS})
     if schema is not None or others:
         raise ValueError(
-            f"{', '.join(others) or 'schema'}: a run of this kernel keeps its arguments, except model, "
-            f"{', '.join(LIMITS)}; use mf.extract for another one, which pays for nothing twice"
+            f"{', '.join(others) or 'schema'}: a run of this kernel keeps its arguments; only these may change: model, "
+            f"{', '.join(LIMITS)}; call mf.extract for others; it pays for no answer twice"
         )
     if live.is_running and not live.batch.ended.wait(_CLOSING_SECONDS if live.batch.stopped else 0):
         raise RuntimeError(f"run {found.name!r} is still running; wait for its result, or interrupt it first")
@@ -205,7 +205,7 @@ def _grid_on(
 ) -> pd.DataFrame:
     others = sorted(set(options) - {"store", "max_cost"})
     if data is not None or schema is not None or others:
-        raise ValueError("a grid keeps its arguments, except max_cost; use mf.grid for another one")
+        raise ValueError("a grid keeps its arguments; only max_cost may change. Call mf.grid for others")
     if grid.is_running and not grid.batch.ended.wait(_CLOSING_SECONDS if grid.batch.stopped else 0):
         raise RuntimeError(f"{grid.name!r} is still running; wait for its result, or interrupt it first")
     grid.again(states, retry_states=retry_states, max_cost=options.get("max_cost"))
@@ -218,8 +218,8 @@ def _begun_again(found: FoundRun, data: Any, schema: Any, options: Any, retry_st
     assert record is not None
     if record.task == "grid":
         raise StoreError(
-            f"the kernel of {found.name!r} has ended: make the same call of mf.grid again, with its prompts, inputs, "
-            "models and store; nothing is paid for twice"
+            f"the kernel of {found.name!r} has ended: repeat the call of mf.grid with its prompts, inputs, models and "
+            "store; no answer is paid for twice"
         )
     schema = live.schema if schema is None and live is not None else schema
     model = live.model if options.get("model") is None and live is not None else options.get("model")
@@ -228,7 +228,7 @@ def _begun_again(found: FoundRun, data: Any, schema: Any, options: Any, retry_st
         raise StoreError(
             f"the kernel of run {found.name!r} has ended: its store has the answers, but not the {_listed(missing)}. "
             f"Give them again: mf.resume({found.name!r}, data, {record.schema}, model=model). It asked {record.model} "
-            f"about {record.report.get('rows', 0):,} rows with prompt={record.prompt!r}; nothing is paid for twice."
+            f"about {record.report.get('rows', 0):,} rows with prompt={record.prompt!r}; no answer is paid for twice."
         )
     name = model if isinstance(model, str) else model.name
     if name != record.model:

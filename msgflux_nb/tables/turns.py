@@ -104,7 +104,7 @@ class Turns:
         now = asyncio.get_running_loop().time()
         self._refused_since = now if self._refused_since is None else self._refused_since
         if max(wish or 0.0, now - self._refused_since) > _PATIENCE_SECONDS:
-            self._stop(f"the provider has no room for more, and asks to wait {wish or 0:,.0f} s: {error}")
+            self._stop(f"the provider is at capacity, and asks to wait {wish or 0:,.0f} s: {error}")
             return 0.0
         return row_wait(refusals, wish, self._usual_seconds, _chance())
 

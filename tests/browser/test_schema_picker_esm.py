@@ -468,7 +468,7 @@ def test_a_form_is_filled_in_and_reaches_the_kernel_after_a_pause(open_picker: O
     build.get_by_role("button", name="field", exact=True).click()
     build.get_by_label("name, field 2", exact=True).fill("mood")
     pick_kind(build, 2, "a choice of words Literal")
-    build.get_by_label("words to choose from, apart by commas, field 2").fill("good, bad")
+    build.get_by_label("words to choose from, separated by commas, field 2").fill("good, bad")
     build.locator("li").nth(1).get_by_role("checkbox").check()
     build.get_by_label("description, field 2").fill("how it feels")
     until(lambda: (saved(widget) or {}).get("fields", [{}])[-1].get("description"), what="the form")
@@ -562,7 +562,7 @@ def test_until_the_kernel_has_written_it_the_code_cannot_be_used(open_picker: Op
 def test_a_problem_is_said_and_its_place_marked(open_picker: Open) -> None:
     widget = open_picker(name="Cat", fields=[{"name": "class", "kind": "str"}])
     build = form_of(widget)
-    expect(build.locator(".mf-notice")).to_contain_text("class is a word of Python's grammar")
+    expect(build.locator(".mf-notice")).to_contain_text("class is a keyword of Python")
     expect(build.get_by_label("name, field 1", exact=True)).to_have_attribute("aria-invalid", "true")
     expect(build.get_by_label("name of the Struct")).to_have_attribute("aria-invalid", "false")
     expect(build.get_by_role("button", name="Use it")).to_be_disabled()

@@ -31,7 +31,7 @@ GREETINGS = {
     b"J\x00\x00\x00\x0a8.0.36\x00": "MySQL",
     b"AMQP\x00\x00\x09\x01": "AMQP",
     b"RFB 003.008\n": "VNC",
-    b"RTSP/1.0 400 Bad Request\r\n": "sound and film",
+    b"RTSP/1.0 400 Bad Request\r\n": "sound and video",
     b"\x05\xff": "SOCKS",
     b"\xff\xfd\x18\xff\xfd\x20": "Telnet",
     b'INFO {"server_id":1}\r\n': "NATS",

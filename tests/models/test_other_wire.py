@@ -184,9 +184,7 @@ def test_calls_of_another_model_are_answered_without_thinking_which_would_have_t
     asked = mf.Model.chat_completion(NAMES["messages"], api_key="some-key", reasoning_effort="low")
     plan = asked.plan(ANSWERED, tool_schemas=[f])
     assert "thinking" not in json.loads(plan.body)
-    assert plan.warnings == (
-        "left out, since the turn with calls that goes on came without thinking: reasoning_effort",
-    )
+    assert plan.warnings == ("left out, since the earlier turn with calls was made without thinking: reasoning_effort",)
     thought = {"type": "thinking", "thinking": "Hm.", "signature": "S"}
     used = {"type": "tool_use", "id": "call_1", "name": "f", "input": {}}
     own = {"_msgflux": {"provider": "anthropic", "model": "claude-sonnet-4-5"}, "content_blocks": [thought, used]}

@@ -349,8 +349,8 @@ def test_numbers_that_contradict_each_other_are_a_warning(call: Call, structured
         frame = mf.extract(["Hi"], int, model=model("openai/gpt-4.1-nano", server.url), progress=False)
     (warning,) = response.metadata.warnings
     assert warning == (
-        "the provider counts 10 tokens in and 5 out, but 900 in all, which agree in no known way, so that the cost is "
-        "not known"
+        "the provider counts 10 tokens in and 5 out, but 900 in all; these numbers contradict each other, so the cost "
+        "is not known"
     )
     assert response.metadata.cost is None
     assert (own.metadata.cost, own.metadata.warnings) == (0.0, ())

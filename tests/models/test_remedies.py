@@ -138,7 +138,7 @@ def test_a_system_prompt_joins_the_users_message_where_the_server_takes_none(ask
         assert ask(model, "Hi", system_prompt="Be brief.") == ["Hello"]
         assert server.bodies[-1]["messages"] == [{"role": "user", "content": "Be brief.\n\nHi"}]
         said = model("Hi", system_prompt="Be brief.").metadata.warnings
-        assert said == ("the system message was sent as the user's: scripted takes none.",)
+        assert said == ("the system message was sent as a user message: scripted takes no system messages.",)
         assert model("Hi").metadata.warnings == ()
 
 

@@ -59,7 +59,7 @@ LEFT_OUT: list[tuple[Wire, dict[str, Any], str, Reply, str]] = [
      refusal("Unsupported parameter: 'text.verbosity' is not supported with this model.", param="text.verbosity"),
      "verbosity='low' was left out: scripted does not take it."),
     ("responses", {}, "store", refusal("Unknown parameter: 'store'.", param="store", code="unknown_parameter"),
-     "store=False was left out, so that the provider may keep the answer: scripted refuses it."),
+     "store=False was left out, since scripted refuses it; the provider may keep the answer."),
     ("messages", {"temperature": 0.2, "reasoning_effort": "low"}, "temperature",
      refusal("`temperature` may only be set to 1 when thinking is enabled or in adaptive mode."),
      "temperature=0.2 was left out: scripted does not take it with thinking."),

@@ -272,7 +272,7 @@ def test_rows_in_another_order_are_explained_or_not_known(counting: Counting, ke
     turned = result.sort_index(ascending=False)
     if store == "restarted":
         for other in (turned, result.iloc[1:]):
-            with pytest.raises(mf.StoreError, match="not the 3 of the run in their order"):
+            with pytest.raises(mf.StoreError, match="expected the 3 rows of the run in their order"):
                 other.mf.explain(2)
     else:
         assert explained(turned, 2) == explained(result, 2)
@@ -297,7 +297,7 @@ def test_exploded_rows_are_explained_by_their_label(counting: Counting, kept: An
 def test_a_run_without_a_file_is_gone_with_its_kernel(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
     result = counting.extract(["a"])
     restart_kernel(monkeypatch)
-    with pytest.raises(mf.StoreError, match="gone with its kernel"):
+    with pytest.raises(mf.StoreError, match="lost when its kernel ends"):
         result.mf.explain(0)
 
 

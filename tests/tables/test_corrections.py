@@ -216,7 +216,7 @@ def test_a_result_of_another_kernel_is_refused(
 ) -> None:
     result = counting.extract(["a"], store=tmp_path / "run.sqlite")
     restart_kernel(monkeypatch)
-    with pytest.raises(StoreError, match="Make the same call again first"):
+    with pytest.raises(StoreError, match="Repeat the call first"):
         correct(result, 0, "name", "x")
 
 

@@ -93,7 +93,7 @@ def test_tools_beside_a_start_are_asked_about_too() -> None:
 
 def test_another_way_to_ask_for_a_structure_beside_a_start_is_said() -> None:
     found = outlook_of(named("deepseek/deepseek-chat"), "{", Person)
-    assert found.text.endswith("With a start, Person is asked for by json_object, not by tool.")
+    assert found.text.endswith("With a start, Person is asked for by json_object instead of tool.")
 
 
 @pytest.mark.parametrize(
@@ -108,7 +108,7 @@ def test_no_start_is_no_start(start: str, said: str) -> None:
 @pytest.mark.parametrize(
     ("start", "said"),
     [
-        ("The answer is ", "It ends with a space, where many models stumble."),
+        ("The answer is ", "It ends with a space, after which many models write badly."),
         ("The answer is  ", "It ends with 2 spaces,"),
         ("The answer is\t", "It ends with a tab,"),
         ("The answer is \n\n ", "It ends with white space,"),

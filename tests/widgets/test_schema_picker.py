@@ -273,9 +273,9 @@ def test_a_form_that_is_no_struct_builds_nothing_and_says_why(open_picker: Open)
     picker = open_picker()
     receive(picker, "use", form={**CAT, "name": "import"})
     assert picker.told[-1]["type"] == "problem"
-    assert "import is a word of Python's grammar" in picker.told[-1]["message"]
+    assert "import is a keyword of Python" in picker.told[-1]["message"]
     assert (picker.schema, names(picker, "built")) == ("", [])
-    with pytest.raises(ValueError, match="import is a word"):
+    with pytest.raises(ValueError, match="import is a keyword"):
         picker.build()
 
 

@@ -15,7 +15,7 @@ def begins_json(answer: Any) -> str:
     need(isinstance(answer, str), f"A start is a text; you gave a {type(answer).__name__}.")
     need(answer.strip(), "An empty start leaves the model free to begin as it likes.")
     need(answer.lstrip().startswith("{"), "A JSON object begins with {. Whatever stands before it is prose.")
-    need('"place"' in answer, 'Name the first field yourself, so that the model cannot call it otherwise: "place".')
+    need('"place"' in answer, 'Name the first field yourself, so that the model cannot use another name: "place".')
     need(answer == answer.rstrip(), "A space at the end is a token of its own and makes what follows unlikely.")
     for rest in ("", '"', 'x"', ': "x"', '"x"'):
         try:

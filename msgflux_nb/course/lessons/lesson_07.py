@@ -70,7 +70,7 @@ def _runs(answer: Any, call: Any) -> None:
         need(False, f"{written} raises {error}. Which arguments may be left out?")
     except Exception as error:
         need(False, f"{written} raises {type(error).__name__}: {error}. Return a text that says so instead.")
-    need(result is not None, f"{written} returns nothing, so that the model learns nothing. Printing is not returning.")
+    need(result is not None, f"{written} returns nothing, so the model learns nothing. Printing is not returning.")
     try:
         json.dumps(result)
     except (TypeError, ValueError):

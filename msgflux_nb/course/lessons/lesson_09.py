@@ -35,7 +35,7 @@ def stops(answer: Any) -> str:
         asked += count
         same += winner(votes[:count]) == winner(votes)
     total = sum(len(votes) for _, votes in chains())
-    need(asked < total, "Your rule never stops, so that it saves nothing.")
+    need(asked < total, "Your rule never stops, so it saves nothing.")
     need(same >= _SAME, f"Your rule asks {asked} times instead of {total}, and finds {same} of 20 winners. Stop later.")
     need(asked <= _SAVED * total, f"{same} of 20 winners, but {asked} calls of {total}. Stop once nothing can change.")
     return f"{same} of 20 winners with {asked} calls instead of {total}."

@@ -21,7 +21,7 @@ def paid_once(answer: Any) -> str:
     cached = int((states == "cached").sum())
     need(
         cached > 0,
-        "No row came from the store, so that every row was paid for again. Pass the same store= to both runs.",
+        "No row came from the store, so every row was paid for again. Pass the same store= to both runs.",
     )
     need(cached < len(states), "Every row came from the store: the first run was not stopped, or this is a third one.")
     bad = states[~states.isin(["ok", "cached"])]

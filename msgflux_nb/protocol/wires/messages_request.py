@@ -46,7 +46,7 @@ def messages_body(
     warnings = [f"left out, since Anthropic's Messages wire does not have it: {name}" for name in missing]
     system, others, moved = _system(chat["messages"])
     if moved:
-        warnings.append("a system message was between other messages; Anthropic takes it before them")
+        warnings.append("a system message was moved before the other messages, the only place where Anthropic takes it")
     messages = _merged(others)
     if not messages or messages[0]["role"] != "user":
         messages.insert(0, {"role": "user", "content": [{"type": "text", "text": _OPENING}]})
@@ -93,7 +93,7 @@ def _with_thinking(
     if budget is None:
         raise BadRequestError(f"reasoning_effort: expected one of none, {', '.join(_BUDGETS)}; got {effort!r}.")
     if _has_thoughtless_calls(messages):
-        warnings.append("left out, since the turn with calls that goes on came without thinking: reasoning_effort")
+        warnings.append("left out, since the earlier turn with calls was made without thinking: reasoning_effort")
         return body
     # max_tokens includes thinking, so the thinking budget is added to the caller's limit.
     limited = {**body, "max_tokens": body["max_tokens"] + budget}

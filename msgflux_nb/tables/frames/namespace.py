@@ -80,8 +80,8 @@ class PolarsAccessor:
 
         if report_of_frame(self._data) is None:
             raise TypeError(
-                "expected a result of extract, got a table that knows no run: polars' methods do not pass it on, so "
-                "keep the table that extract returned; mf.runs() lists all runs"
+                "expected a result of extract, got a table without its run, which polars' methods leave out; keep the "
+                "table that extract returned, or find the run in mf.runs()"
             )
         return to_pandas(self._data)
 

@@ -25,8 +25,8 @@ def find_grid(result: pd.DataFrame) -> GridRun:
     found = known_grids().get(name)
     if found is None:
         raise StoreError(
-            f"the kernel of {name!r} has ended, and its answers with it. Make the same call of mf.grid again first: "
-            "what is in its store is not paid for twice"
+            f"the kernel of {name!r} has ended, so its answers are not in memory. Repeat the call of mf.grid first; "
+            "answers in its store are not paid for again"
         )
     return found
 

@@ -22,8 +22,8 @@ def confidence_frame(result: pd.DataFrame) -> pd.DataFrame:
     run = find_run(result).live
     if run is None:
         raise StoreError(
-            "the kernel of this run has ended, and its rows with it. Make the same call again first: what is in its "
-            "store is not paid for twice"
+            "the kernel of this run has ended, so its rows are not in memory. Repeat the call first; answers in its "
+            "store are not paid for again"
         )
     ledger: Ledger = run.settled()
     if ledger.sure is None:

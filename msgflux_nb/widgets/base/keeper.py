@@ -50,7 +50,7 @@ class Keeper:
                 notes.keep()
                 why = ""
             except StoreError as error:
-                why = f"not kept yet: {notes.unwritten:,} of what you decided. {error}"
+                why = f"not kept yet: {notes.unwritten:,} of your decisions. {error}"
             if why != self._told and not self._closed.is_set():
                 self._told = why
                 self._tell(why)

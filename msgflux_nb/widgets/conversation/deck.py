@@ -84,7 +84,7 @@ class Deck:
             ToolCallError: it is a tool's result, but no call waits for one.
         """
         if message["role"] == "tool" and not message["tool_call_id"]:
-            raise ToolCallError("a tool's turn answers a call, and no call is open. Name the id of the call.")
+            raise ToolCallError("a tool turn answers a call, and no call waits for an answer. Name the id of the call.")
         self.remember(attachments)
         self.history.add(message)
 

@@ -125,7 +125,7 @@ def _remarks(request: ChatRequest, model: Any, schema: Any, beside: Mapping[str,
         return
     without = _planned(model, "", schema, beside).schema_method
     if without != request.schema_method:
-        yield f"With a start, {type_name(schema)} is asked for by {request.schema_method}, not by {without}."
+        yield f"With a start, {type_name(schema)} is asked for by {request.schema_method} instead of {without}."
 
 
 def _space(request: ChatRequest, name: str) -> str:
@@ -138,7 +138,7 @@ def _space(request: ChatRequest, name: str) -> str:
         return f"It ends with {said}, which {name} does not take; it is not sent."
     if white.strip("\n") == "":
         return ""  # harmless: a new word begins after a line break
-    return f"It ends with {said}, where many models stumble."
+    return f"It ends with {said}, after which many models write badly."
 
 
 def _spoken(white: str) -> str:

@@ -76,7 +76,7 @@ def problems(form: StructForm) -> list[FormProblem]:
     """List the problems of a form."""
     found = [FormProblem("name", reason) for reason in _name_problem(form.name, "the Struct")]
     if hasattr(builtins, _plain(form.name)):
-        found.append(FormProblem("name", f"{form.name} is a name of Python itself; choose another."))
+        found.append(FormProblem("name", f"{form.name} is a built-in name of Python; choose another."))
     if not form.fields:
         found.append(FormProblem("fields", "A Struct needs a field."))
     names: set[str] = set()
@@ -121,11 +121,11 @@ def _name_problem(name: str, what: str) -> Iterator[str]:
     if not plain:
         yield f"Give {what} a name."
     elif keyword.iskeyword(plain):
-        yield f"{plain} is a word of Python's grammar; write {plain}_ or another name."
+        yield f"{plain} is a keyword of Python; write {plain}_ or another name."
     elif not plain.isidentifier():
         yield f"{plain!r} is not a Python name: use letters, digits and _, without a digit first."
     elif plain.startswith("__"):
-        yield f"{plain} begins with __, which Python keeps for itself; leave a _ out."
+        yield f"{plain} begins with __, which Python reserves; leave a _ out."
     elif plain in _USED:
         yield f"{plain} is a name that the code itself uses; write {plain}_ or another name."
 
@@ -133,7 +133,7 @@ def _name_problem(name: str, what: str) -> Iterator[str]:
 def _field_problems(field: FieldForm) -> Iterator[tuple[str, str]]:
     yield from (("name", reason) for reason in _name_problem(field.name, "the field"))
     if field.kind == "choice" and not _words(field):
-        yield "words", "Write the words to choose from, apart by commas."
+        yield "words", "Write the words to choose from, separated by commas."
     bounds = {}
     for part in _bounded(field):
         text = getattr(field, part).strip()
@@ -143,7 +143,7 @@ def _field_problems(field: FieldForm) -> Iterator[tuple[str, str]]:
             yield part, str(error)
     least, most = bounds.get("least"), bounds.get("most")
     if least is not None and most is not None and least > most:
-        yield "most", f"At most {most} and at least {least} leave nothing between them."
+        yield "most", f"No value is at least {least} and at most {most}."
     if field.pattern and _has_pattern(field):
         try:
             re.compile(field.pattern)

@@ -291,7 +291,7 @@ function limitInputs({ kind, many = false }, text) {
   /** @param {"least" | "most"} part */
   const bound = (part) => element("label", {}, `at ${part}`, text(part, `at ${part}${of}`, ""), unit && part === "most" ? unit : "");
   return [
-    ...(kind === "choice" ? [text("words", "words to choose from, apart by commas", "red, green, blue")] : []),
+    ...(kind === "choice" ? [text("words", "words to choose from, separated by commas", "red, green, blue")] : []),
     ...(many || ["str", "int", "float"].includes(kind) ? [bound("least"), bound("most")] : []),
     ...(kind === "str" && !many ? [text("pattern", "pattern, a regular expression", "pattern")] : []),
   ];
