@@ -240,7 +240,7 @@ class ContextLengthError(BadRequestError):
 
 
 class RateLimitError(ProviderError):
-    """Too many requests (429, and 420, 430 or 498 of some servers); ``retry_after`` says how long to wait, if the provider does."""
+    """Too many requests (429; 420, 430 or 498 of some servers); ``retry_after`` is the wait, if one is asked for."""
 
     fault = Fault.LOAD
 

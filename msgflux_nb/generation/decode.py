@@ -16,6 +16,7 @@ from typing import Any
 import msgspec
 
 from ..errors import ValidationFailedError, described, ends_a_process
+from .choices import with_whole_choices
 from .deviations import conversions, key_warnings
 from .lenient import Reading, read_lenient
 from .schema import WireSchema
@@ -218,7 +219,13 @@ def _kept(type_: Any) -> Callable[[str], Any]:
 
 
 def _convert(value: Any, wire: WireSchema, strict: bool) -> Any:
-    return msgspec.convert(_restored(value, wire), wire.type, strict=strict, str_keys=True)
+    try:
+        return msgspec.convert(_restored(value, wire), wire.type, strict=strict, str_keys=True)
+    except msgspec.ValidationError:
+        whole = with_whole_choices(value, wire.schema)
+        if whole == value:
+            raise
+        return msgspec.convert(_restored(whole, wire), wire.type, strict=strict, str_keys=True)
 
 
 def _restored(value: Any, wire: WireSchema) -> Any:

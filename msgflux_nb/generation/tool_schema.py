@@ -18,6 +18,7 @@ from msgspec import Meta
 
 from ..errors import SchemaError, ToolCallError
 from .annotations import is_default_of_another, read_annotated
+from .choices import with_whole_choices
 from .dialect import IN_WORDS
 from .docs import read_doc
 from .hints import taken_apart
@@ -125,6 +126,7 @@ class Tool(msgspec.Struct, frozen=True):
         """
         if not isinstance(arguments, dict):
             raise ToolCallError(f"{self.name}: expected its arguments as a JSON object, got {_shown(arguments)}.")
+        arguments = with_whole_choices(arguments, self.wire.schema)
         faults: list[str] = []
         names = [parameter.name for parameter in self.parameters]
         unknown = [repr(name) for name in arguments if name not in names]

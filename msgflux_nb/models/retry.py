@@ -1,8 +1,9 @@
 """When to send a request again, and how long to wait first; pure rules for both drivers.
 
 This is the policy of the openai SDK, which providers expect. It retries connection errors, timeouts, 408, 409, 425, 429
-and 5xx, twice; here also 420, 430, 498 and 499, which some servers use for the same. The wait is the one the provider asks for, or else 0.5 s, doubling up to 8 s, minus up to a quarter at
-random. The ``Fault`` decides whether a retry can help; if it is open, ``x-should-retry`` does.
+and 5xx, twice; here also 420, 430, 498 and 499, which some servers use for the same. The wait is the one the provider
+asks for, or else 0.5 s, doubling up to 8 s, minus up to a quarter at random. The ``Fault`` decides whether a retry can
+help; if it is open, ``x-should-retry`` does.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ from .left_out import left_out
 from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
 from .profile import Profile, SchemaMethod, Wire
 from .remedy import Remedy, remedied
-from .special_tokens import as_texts
+from .special_tokens import as_texts, described_as_text
 from .tool_choice import Choice, choice_of, is_forced
 from .turns import outgoing, with_system
 from .wire import chosen_wire, wire_body, with_extra
@@ -211,17 +211,21 @@ def build_request(
         call_as_structure=call_as_structure,
         audio_format=(options.get("audio") or {}).get("format"),
     )
+    forms, told = described_as_text([*tools, *([] if schema is None else [schema.schema])], profile)
+    tools = forms[: len(tools)]
     sent, split = _turns(request, profile, model, plain_history)
     body: dict[str, Any] = {"model": model, "messages": sent}
     body |= {profile.option_names.get(name, name): options[name] for name in sorted(options)}
     asks_for_call = _call_as_structure(body, tools, choice, profile) if call_as_structure else None
     body |= _tools(tools, choice, profile) if asks_for_call is None else asks_for_call
-    body = _with_schema(body, request, profile)
+    body = _with_schema(body, request, profile, forms)
     body = _with_start(body, request, profile, reasoning=options.get("reasoning_effort") not in (None, "none"))
     body |= _streamed(profile) if stream else {}
     body, warnings = remedied(body, remedies, model)
     own, begun = extra_body or {}, "" if request.emulated else prefill
-    warnings = split + warnings + left_out(asked, body, profile, prefill=begun, extra_body=own, plain=plain_history)
+    warnings = (
+        split + told + warnings + left_out(asked, body, profile, prefill=begun, extra_body=own, plain=plain_history)
+    )
     chosen = chosen_wire(profile, only_wire, wire, body)
     body, more = wire_body(body, chosen, profile, given=asked, cache_prompt=cache_prompt, remedies=remedies)
     fixed = own if only_wire is None else (*own, "wire")
@@ -368,8 +372,10 @@ def _without(schema: Any, dropped: frozenset[str]) -> Any:
     return kept
 
 
-def _with_schema(body: dict[str, Any], request: ChatRequest, profile: Profile) -> dict[str, Any]:
-    """Add the fields that ask for a structure."""
+def _with_schema(
+    body: dict[str, Any], request: ChatRequest, profile: Profile, forms: list[dict[str, Any]]
+) -> dict[str, Any]:
+    """Add the fields that ask for a structure; the last of ``forms`` is its schema as it is sent."""
     schema, method = request.schema, request.schema_method
     if schema is None or method == "prompt":
         return body
@@ -377,11 +383,11 @@ def _with_schema(body: dict[str, Any], request: ChatRequest, profile: Profile) -
         return {**body, "response_format": {"type": "json_object"}}
     form: dict[str, Any] = {"name": schema.name, "strict": schema.strict and profile.strict_schemas}
     if method == "json_schema":
-        form["schema"] = schema.schema
+        form["schema"] = forms[-1]
         return {**body, "response_format": {"type": "json_schema", "json_schema": form}}
     if profile.dialect is not Dialect.OPENAI:
         form.pop("strict")
-    form |= {"description": "Give the answer.", "parameters": schema.schema}
+    form |= {"description": "Give the answer.", "parameters": forms[-1]}
     tool = _fitting_tool({"type": "function", "function": form}, profile.tool_keywords_dropped)
     others = body.get("tools", [])
     alone = {"type": "function", "function": {"name": schema.name}} if profile.named_tool_choice else None

@@ -15,7 +15,7 @@ import msgspec
 
 from .profile import Profile
 
-__all__ = ["as_texts", "holds_special_token", "split_special_tokens", "without_special_tokens"]
+__all__ = ["as_texts", "described_as_text", "holds_special_token", "split_special_tokens", "without_special_tokens"]
 
 _SPLIT = "\u200b"
 _SHOWN = 3
@@ -146,11 +146,30 @@ def without_special_tokens(
         messages: read, never changed.
         further: more control tokens of the model.
     """
+    return _split_all(messages, further, _NOT_TEXT, "messages")
+
+
+def described_as_text(
+    tools: Sequence[dict[str, Any]], profile: Profile
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
+    """Return tools or schemas with control tokens split in descriptions, titles, choices and other values.
+
+    Templates write tools into the prompt, and a choice may come from a column of rows. Names of tools and of properties
+    stay unchanged; an answer's choices are read without the space (``generation/choices``).
+    """
+    if not profile.split_special_tokens:
+        return list(tools), ()
+    return _split_all(tools, profile.special_tokens, _NOT_DESCRIBED, "tools or the schema")
+
+
+def _split_all(
+    values: Sequence[dict[str, Any]], further: Collection[str], unread: frozenset[str], what: str
+) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
     found: dict[str, None] = {}
 
-    def split(value: Any, name: str = "") -> Any:
+    def split(value: Any, name: str = "", unread: frozenset[str] = unread) -> Any:
         if isinstance(value, str):
-            if name in _NOT_TEXT:
+            if name in unread:
                 return value
             # A template decodes arguments and encodes them again, so an escape does not hide a token.
             text = _unescaped(value) if name == "arguments" and "\\" in value else value
@@ -160,23 +179,30 @@ def without_special_tokens(
             found.update(dict.fromkeys(_shown(value, further)))
             return split_special_tokens(value, further)
         if isinstance(value, dict):
-            changed = {key: split(inner, key) for key, inner in value.items()}
+            if name in _VALUES:
+                unread = frozenset()
+            changed = {key: split(inner, key, unread) for key, inner in value.items()}
             return value if all(changed[key] is inner for key, inner in value.items()) else changed
         if isinstance(value, list):
-            items = [split(inner) for inner in value]
+            if name in _NAMES and name in unread:
+                return value
+            items = [split(inner, name if name in _VALUES else "", unread) for inner in value]
             return value if all(map(lambda one, other: one is other, items, value)) else items
         return value
 
-    sent = [split(message) for message in messages]
+    sent = [split(value) for value in values]
     if not found:
         return sent, ()
     names = ", ".join(list(found)[:_SHOWN])
     return sent, (
-        f"the messages hold control tokens of chat templates ({names}); a zero-width space (U+200B) was put into each, "
+        f"the {what} hold control tokens of chat templates ({names}); a zero-width space (U+200B) was put into each, "
         'so that the model reads them as text. profile={"split_special_tokens": False} sends them as they are.',
     )
 
 
+_NAMES = frozenset(("required", "propertyOrdering"))  # lists of the names of properties
+_NOT_DESCRIBED = _NAMES | {"type", "name", "pattern", "format", "$ref"}
+_VALUES = frozenset(("enum", "const", "default", "examples"))  # not keywords of a schema, whatever they are called
 _NOT_TEXT = frozenset(("role", "type", "url", "data", "file_data", "detail", "format"))
 
 

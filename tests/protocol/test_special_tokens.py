@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Annotated, Any, Literal
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msgflux_nb.generation.decode import decode_answer
+from msgflux_nb.generation.schema import wire_schema
+from msgflux_nb.generation.tool_schema import Tool
 from msgflux_nb.models.profiles import COMPATIBLE, PROFILES
 from msgflux_nb.protocol.profile import Profile, override
 from msgflux_nb.protocol.request import build_request
@@ -157,3 +161,69 @@ def test_messages_without_them_are_the_same_objects() -> None:
     found, warnings = without_special_tokens(messages)
     assert found[0] is messages[0]
     assert warnings == ()
+
+
+def asked(profile: Profile = LOCAL, **fields: Any) -> dict[str, Any]:
+    request = build_request("Hi", model="m", profile=profile, options={}, **fields)
+    return {**json.loads(request.body), "warned": request.warnings}
+
+
+Label = msgspec.defstruct("Label", [("label", Literal["<|im_end|>", "a<b", "plain"])])
+
+
+def described_schema() -> type:
+    class Read(msgspec.Struct):
+        """What </s> ends."""
+
+        type: Annotated[str, msgspec.Meta(description="as [INST] says", title="<|user|>", examples=["<|im_end|>"])]
+
+    return Read
+
+
+@pytest.mark.parametrize("method", ["json_schema", "tool", "prompt"])
+def test_a_schemas_descriptions_and_choices_are_split_however_it_is_sent(method: str) -> None:
+    profile = override(LOCAL, {"schema_methods": [method], "schema_in_prompt": True})
+    for schema in (Label, described_schema()):
+        body = asked(profile, generation_schema=schema)
+        assert body.pop("warned")
+        assert not holds_special_token(json.dumps(body, ensure_ascii=False))
+        assert "\u200b" in json.dumps(body, ensure_ascii=False)
+
+
+def test_a_tools_texts_are_split_and_its_names_stay() -> None:
+    parameters = {
+        "type": "object",
+        "properties": {
+            "required": {"type": "string", "enum": ["<|im_end|>"], "description": "</s>", "default": "<|a|>"},
+            "name": {"type": "object", "examples": [{"name": "[/INST]", "required": ["<|b|>"]}]},
+        },
+        "required": ["required", "name"],
+    }
+    tool = {"type": "function", "function": {"name": "f", "description": "Ends <|im_end|>.", "parameters": parameters}}
+    before = json.dumps(tool)
+    body = asked(tool_schemas=[tool], tool_choice="f")
+    assert json.dumps(tool) == before
+    assert not holds_special_token(json.dumps(body["tools"], ensure_ascii=False))
+    assert [found["function"]["parameters"]["required"] for found in body["tools"]] == [["required", "name"]]
+    assert any("tools or the schema" in sentence for sentence in body["warned"])
+    off = override(LOCAL, {"split_special_tokens": False})
+    assert asked(off, tool_schemas=[tool])["tools"] == [tool]
+
+
+@pytest.mark.parametrize("said", ["<|im_end|>", "<\u200b|im_end|>"])
+def test_a_choice_that_was_split_is_read_as_it_was(said: str) -> None:
+    value = decode_answer(json.dumps({"label": said}), wire_schema(Label)).value
+    assert value.label == "<|im_end|>"
+
+
+def test_a_text_of_the_answer_keeps_its_zero_width_spaces() -> None:
+    both = msgspec.defstruct("Both", [("label", Literal["<|im_end|>"]), ("text", str)])
+    text = json.dumps({"label": "<\u200b|im_end|>", "text": "<\u200b|x|>"})
+    assert decode_answer(text, wire_schema(both)).value == both("<|im_end|>", "<\u200b|x|>")
+
+
+def test_a_tool_gets_the_choice_that_was_split() -> None:
+    def mark(label: Literal["<|im_end|>", "plain"]) -> str:
+        return label
+
+    assert Tool.of(mark).call({"label": "<\u200b|im_end|>"}) == "<|im_end|>"
