@@ -47,7 +47,7 @@ SHOWN = {
     "Catch what failed, and keep what came": ("catch", "caught(flaky)"),
     "Retry by itself": ("retry", "answer"),
     "Look into a recording": ("recording", "model.recorded[['question', 'options', 'status', 'seconds']]"),
-    "Plan what a batch will cost": (
+    "Forecast what a batch will cost": (
         "forecast",
         "mf.to_frame([tried.attrs['report']['forecast']]).T.rename(columns={0: 'forecast'})",
     ),

@@ -39,7 +39,8 @@ _FIGURE = re.compile(r"[\d,–]+ in · [\d,–]+ out|first word after [\d,.]+ s|
 _PLAIN = re.compile(r"[^\W\d_][\w ,.;:?'’()–-]*")  # words without a meaning in Markdown at the beginning of a line
 _NUMBER = re.compile(r"([\d,.]+(?: s)?)")
 _FOLD = (
-    "display: flex; align-items: center; gap: 3px; margin-left: -4px; cursor: pointer; list-style: none; font-size: 12px"
+    "display: flex; align-items: center; gap: 3px; margin-left: -4px; cursor: pointer; list-style: none; "
+    "font-size: 12px"
 )
 # What attributes cannot say. An untrusted notebook drops this sheet, and the answer is still read without it.
 _SHEET = (

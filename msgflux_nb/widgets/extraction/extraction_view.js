@@ -40,7 +40,7 @@ const SPOKEN_MS = 5_000; // between two sentences for screen readers
 const PATIENCE_MS = 600; // if Stop has no effect for this long, the kernel is interrupted, or a note is shown
 const DOUBLE_CLICK_MS = 500; // a second click within this time is not a click on the button's next label
 const NARROW_LEAVES = ["and take", "tokens"]; // of the forecast, in its title, where there is little room
-const DEAF = "This kernel hears buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The rows so far are kept.";
+const DEAF = "This kernel handles buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The rows so far are kept.";
 
 export default guarded(() => {
   /** @type {string} the kernel's error, for all views */

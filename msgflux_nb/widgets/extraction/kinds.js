@@ -12,7 +12,7 @@ import { counted } from "./row_words.js";
 export function problemList(only) {
   const list = element("ul", { class: "mf-problems" });
   const more = element("div", { class: "mf-note mf-more" });
-  const these = textButton("show only these rows", "the last rows that ended so", press, { kind: "mf-line" });
+  const these = textButton("show only these rows", "the last rows that ended this way", press, { kind: "mf-line" });
   const node = element("section", { class: "mf-failures", "aria-label": "what failed", hidden: true }, list, element("footer", {}, these, more));
   /** @type {{ item: HTMLElement, count: HTMLElement, last: HTMLElement, text: HTMLElement }[]} */
   const items = [];

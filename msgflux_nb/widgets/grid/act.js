@@ -8,7 +8,7 @@ import { interruptKernel } from "../extraction/interrupt.js";
 /** @import { ToldBoard } from "./matrix.js" */
 
 const STOP_HEARD_MS = 600; // if Stop has no effect for this long, the kernel is interrupted, or a note is shown
-const STOP_DEAF = "This kernel hears buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The answers so far are kept.";
+const STOP_DEAF = "This kernel handles buttons only between two cells: use the notebook's own ■ (interrupt the kernel). The answers so far are kept.";
 
 /**
  * @param {Model} model
