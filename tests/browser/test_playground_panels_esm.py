@@ -127,10 +127,11 @@ def test_tokens_are_asked_for_by_a_box_and_shown_when_somebody_looks(play: PlayP
     play.deliver({"type": "tokens", "side": 0, "number": 1, "rows": TOKENS})
     expect(play.view.locator(".mf-token")).to_have_count(3)
     assert play.view.locator(".mf-token").evaluate_all("(all) => all.map((one) => one.textContent)") == [
-        " It",
-        " is",
-        "\n",
+        "It",
+        "is",
+        "⏎",
     ]
+    assert play.view.locator(".mf-tokens").text_content() == " It is⏎\n"
     assert play.view.locator(".mf-token").last.get_attribute("title") == "⏎ 20.2 %"
 
 

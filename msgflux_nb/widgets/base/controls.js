@@ -284,3 +284,12 @@ export function figure(text) {
   const parts = /^(< )?[$\d]/.test(text) ? text.split(/((?:< )?\$?\d[\d,.]*)/) : [text];
   return element("span", {}, ...parts.map((part, place) => (place % 2 ? element("b", {}, part) : part)));
 }
+
+/**
+ * Make a key with what it does; names with a space between are keys of their own.
+ * @param {string} names such as `← →`
+ * @param {string} does
+ */
+export function keyHint(names, does) {
+  return element("span", {}, ...names.split(" ").map((name) => element("kbd", {}, name)), does);
+}

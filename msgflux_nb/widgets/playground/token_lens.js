@@ -2,7 +2,7 @@
 // The token lens: the probability of each token of the last answer, its alternatives, the effect of another temperature,
 // and continuing from another token.
 
-import { textButton } from "../base/controls.js";
+import { keyHint, textButton } from "../base/controls.js";
 import { element, oncePerFrame, writes } from "../base/dom.js";
 /** @import { Play } from "./play.js" */
 
@@ -36,7 +36,7 @@ export function tokenLens(play, signal) {
   const back = textButton("conversation", "back to the conversation", () => expand(false), { icon: "left" });
   const said = element("span", { class: "mf-note mf-cut mf-mid" }, "how likely each token of the answer was, and what else could have stood there");
   const head = element("div", { class: "mf-lens-head", hidden: true }, back, element("b", { class: "mf-title" }, "Tokens"), said);
-  const keysSaid = element("span", { class: "mf-lens-keys mf-wide", "aria-hidden": "true", hidden: true }, ...KEYS.flatMap(([key, does]) => [element("kbd", {}, key), ` ${does}`]));
+  const keysSaid = element("span", { class: "mf-lens-keys mf-wide", "aria-hidden": "true", hidden: true }, ...KEYS.map(([key, does]) => keyHint(key, does)));
   const shown = element(
     "div",
     { class: "mf-lens-shown", hidden: true },
@@ -116,7 +116,7 @@ export function tokenLens(play, signal) {
     const [stays, focused] = [chosen && of === side.number ? current : -1, list.contains(document.activeElement)];
     if (!since) begin(side.number);
     tokens = [...tokens, ...news];
-    list.append(...news.map((/** @type {Token} */ token, /** @type {number} */ at) => tokenNode(token, since + at)));
+    list.append(...news.flatMap((/** @type {Token} */ token, /** @type {number} */ at) => tokenNodes(token, since + at)));
     strip.append(...news.map((/** @type {Token} */ _, /** @type {number} */ at) => element("i", { "data-at": since + at })));
     if (given.textContent !== side.prefill) given.textContent = side.prefill;
     hint.hidden = tokens.length > 0;
@@ -315,14 +315,19 @@ function doubtOf(share) {
 }
 
 /**
+ * Return a token as a button, between its white space: a space would indent a line, and a line end breaks none in a button.
  * @param {Token} token
  * @param {number} at
- * @returns {HTMLElement}
+ * @returns {(HTMLElement | string)[]}
  */
-function tokenNode([text, logprob], at) {
+function tokenNodes([text, logprob], at) {
   const title = `${spelled(text)} ${percent(Math.exp(logprob))}`;
-  const lead = /^\s+(?=\S)/.exec(text)?.[0] ?? ""; // the leading space has no tint
-  return element("button", { type: "button", class: "mf-tile mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, lead, element("span", {}, text.slice(lead.length)));
+  const tail = /\s*\n\s*$/.exec(text)?.[0] ?? "";
+  const rest = text.slice(0, text.length - tail.length);
+  const lead = /^\s+(?=\S)/.exec(rest)?.[0] ?? "";
+  const ends = element("i", { class: "mf-line-end" }, "⏎".repeat(tail.split("\n").length - 1));
+  const word = element("span", {}, rest.slice(lead.length), ...(tail ? [ends] : []));
+  return [lead, element("button", { type: "button", class: "mf-tile mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, word), tail];
 }
 
 /** @param {number} share */

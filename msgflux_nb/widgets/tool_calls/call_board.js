@@ -1,7 +1,7 @@
 // @ts-check
 // The board of all calls of a run, live or in a twin: head, timeline, lanes, answer.
 
-import { figure, iconButton, opensMenu, stateWord, textButton } from "../base/controls.js";
+import { figure, iconButton, keyHint, opensMenu, stateWord, textButton } from "../base/controls.js";
 import { copied, markdownBlock } from "../base/copy.js";
 import { element, oncePerFrame, rootOf, setText, writes } from "../base/dom.js";
 import { presentButton } from "../base/present.js";
@@ -52,7 +52,7 @@ export function callBoard(store, el, { live, signal }) {
   const error = element("div", { class: "mf-error", role: "alert", hidden: true });
   const figures = element("span", { class: "mf-figs" });
   const spoken = element("div", { class: "mf-hidden", role: "status" });
-  const keys = [["space", "play"], ["← →", "piece"], ...(live ? [["A", "approve"], ["R", "reject"]] : [])].map(([key, what]) => element("span", {}, element("kbd", {}, key), what));
+  const keys = [["space", "play"], ["← →", "piece"], ...(live ? [["A", "approve"], ["R", "reject"]] : [])].map(([key, what]) => keyHint(key, what));
   const head = element("header", { class: "mf-top" }, title, waiting, question, element("span", { class: "mf-grow" }), presentButton(el, signal), more, ...(live ? [stop] : []));
   const body = element("div", { class: "mf-body mf-scroll" }, hint, lanes, said, error);
   el.append(head, line.node, body, element("footer", { class: "mf-bottom" }, figures, element("span", { class: "mf-grow" }), element("span", { class: "mf-keys mf-wide", "aria-hidden": "true" }, ...keys)), spoken);
