@@ -63,9 +63,9 @@ body { margin: 0; background: #fff; color: rgba(0, 0, 0, 0.87); font: 14px/1.5 I
 #shown:has(.msgflux-twin) { width: 600px; }
 #shown table.dataframe { border: 0; border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
 #shown table.dataframe :is(td, th) { border: 0; border-bottom: 1px solid #e0e0e0; line-height: 20px;
-  padding: 4px 0 4px 20px; text-align: left; vertical-align: top; }
+  padding: 4px 20px 4px 0; text-align: left; vertical-align: top; }
 #shown table.dataframe .number { text-align: right; }
-#shown table.dataframe :is(td, th):first-child { padding-left: 0; text-align: left; }
+#shown table.dataframe :is(td, th):last-child { padding-right: 0; }
 #shown table.dataframe thead th { border-bottom-color: #c2c2c2; font-weight: 600; }
 #shown table.dataframe tbody th { color: #5e5e5e; font-weight: 400; }
 pre { margin: 0; font: 12px/1.65 "JetBrains Mono", monospace; white-space: pre-wrap; }

@@ -21,6 +21,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, sync_playwright
 
@@ -39,6 +41,8 @@ FONTS = (
 PACE = 0.03  # seconds from one piece to the next
 INTO_VIEW = "(it) => document.querySelector(it)?.scrollIntoView({ block: 'start' })"
 PICTURE_BYTES = 160_000
+Colours = npt.NDArray[np.int32]
+UNLIKE = 5  # of 255, in one of the three colours
 FILM_BYTES = 2_000_000
 FILM_WIDTH = 860
 
@@ -412,8 +416,37 @@ def _save(data: bytes, name: str) -> None:
         (IMAGES / name).write_bytes(data)
         return
     picture = Image.open(io.BytesIO(data)).convert("RGB")
-    few = picture.quantize(256, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.save(IMAGES / name, optimize=True)
+    _drawn_with(_palette(picture, 256), picture).save(IMAGES / name, optimize=True)
+
+
+def _palette(picture: Image.Image, colours: int) -> Colours:
+    """Return a palette of a picture's own colours, the most frequent first, each unlike those before it.
+
+    Pillow's ways average colours, so that the red of a small mark turns orange, and greys get a tint.
+    """
+    found = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)[:20_000]
+    left = np.array([colour for _, colour in found], dtype=np.int32)
+    chosen: list[list[int]] = []
+    while len(chosen) < colours and len(left):
+        chosen.append(left[0].tolist())
+        left = left[np.abs(left - left[0]).max(axis=1) > UNLIKE]
+    return np.array(chosen, dtype=np.int32)
+
+
+def _drawn_with(palette: Colours, picture: Image.Image) -> Image.Image:
+    """Return a picture in the nearest colours of a palette; Pillow's own way takes others for some, even for white."""
+    pixels = np.asarray(picture, dtype=np.int32) @ np.array([65_536, 256, 1])
+    codes, places = np.unique(pixels, return_inverse=True)
+    found = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
+    nearest = np.concatenate(
+        [
+            ((some[:, None] - palette[None]) ** 2).sum(axis=2).argmin(axis=1)
+            for some in np.array_split(found, len(found) // 1000 + 1)
+        ]
+    )
+    made = Image.fromarray(nearest[places].reshape(pixels.shape).astype(np.uint8), "P")
+    made.putpalette(palette.astype(np.uint8).tobytes())
+    return made
 
 
 def extraction_view(studio: Studio) -> None:
@@ -627,9 +660,8 @@ class Film:
         ]
         sample = _above_each_other(images[:: max(1, len(images) // 8)])
         for colours in (256, 192, 128, 96, 64):
-            # This way keeps colours of small areas: those of states.
-            palette = sample.quantize(colours, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-            drawn = [image.quantize(palette=palette, dither=Image.Dither.NONE) for image in images]
+            palette = _palette(sample, colours)
+            drawn = [_drawn_with(palette, image) for image in images]
             drawn[0].save(path, save_all=True, append_images=drawn[1:], duration=shown, loop=0, optimize=True)
             if path.stat().st_size <= FILM_BYTES:
                 break
@@ -680,7 +712,7 @@ def film(studio: Studio) -> None:
             shown.shoot(0.8)
         shown.shoot(2)
         notebook.start_cell(4)
-        shown.view = ".msgflux-extraction"
+        shown.view = ".msgflux-extraction.msgflux-live"
         shown.shoot(7)
         shown.save(IMAGES / "film.gif")
 
