@@ -211,21 +211,17 @@ def build_request(
         call_as_structure=call_as_structure,
         audio_format=(options.get("audio") or {}).get("format"),
     )
-    forms, told = described_as_text([*tools, *([] if schema is None else [schema.schema])], profile)
-    tools = forms[: len(tools)]
-    sent, split = _turns(request, profile, model, plain_history)
+    sent, tools, form, split = _as_texts(request, tools, profile, model, plain_history)
     body: dict[str, Any] = {"model": model, "messages": sent}
     body |= {profile.option_names.get(name, name): options[name] for name in sorted(options)}
     asks_for_call = _call_as_structure(body, tools, choice, profile) if call_as_structure else None
     body |= _tools(tools, choice, profile) if asks_for_call is None else asks_for_call
-    body = _with_schema(body, request, profile, forms)
+    body = _with_schema(body, request, profile, form)
     body = _with_start(body, request, profile, reasoning=options.get("reasoning_effort") not in (None, "none"))
     body |= _streamed(profile) if stream else {}
     body, warnings = remedied(body, remedies, model)
     own, begun = extra_body or {}, "" if request.emulated else prefill
-    warnings = (
-        split + told + warnings + left_out(asked, body, profile, prefill=begun, extra_body=own, plain=plain_history)
-    )
+    warnings = split + warnings + left_out(asked, body, profile, prefill=begun, extra_body=own, plain=plain_history)
     chosen = chosen_wire(profile, only_wire, wire, body)
     body, more = wire_body(body, chosen, profile, given=asked, cache_prompt=cache_prompt, remedies=remedies)
     fixed = own if only_wire is None else (*own, "wire")
@@ -244,11 +240,14 @@ def _asked(messages: Any, system_prompt: str | None, profile: Profile, others: d
     return asked
 
 
-def _turns(
-    request: ChatRequest, profile: Profile, model: str, plain: bool
-) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """Return the messages in this provider's form, and warnings about what that changed."""
-    return as_texts(outgoing(_with_schema_note(request, profile), profile, model, plain=plain), profile)
+def _as_texts(
+    request: ChatRequest, tools: list[dict[str, Any]], profile: Profile, model: str, plain: bool
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]], dict[str, Any], tuple[str, ...]]:
+    """Return messages, tools and the schema in this provider's form, and warnings about what that changed."""
+    sent, split = as_texts(outgoing(_with_schema_note(request, profile), profile, model, plain=plain), profile)
+    schema = {} if request.schema is None else request.schema.schema
+    forms, told = described_as_text([*tools, schema], profile)
+    return sent, forms[:-1], forms[-1], split + told
 
 
 def _listed_tools(tools: Any) -> list[dict[str, Any]]:
@@ -372,23 +371,21 @@ def _without(schema: Any, dropped: frozenset[str]) -> Any:
     return kept
 
 
-def _with_schema(
-    body: dict[str, Any], request: ChatRequest, profile: Profile, forms: list[dict[str, Any]]
-) -> dict[str, Any]:
-    """Add the fields that ask for a structure; the last of ``forms`` is its schema as it is sent."""
+def _with_schema(body: dict[str, Any], request: ChatRequest, profile: Profile, form: dict[str, Any]) -> dict[str, Any]:
+    """Add the fields that ask for a structure; ``form`` is its schema as it is sent."""
     schema, method = request.schema, request.schema_method
     if schema is None or method == "prompt":
         return body
     if method == "json_object":
         return {**body, "response_format": {"type": "json_object"}}
-    form: dict[str, Any] = {"name": schema.name, "strict": schema.strict and profile.strict_schemas}
+    asked: dict[str, Any] = {"name": schema.name, "strict": schema.strict and profile.strict_schemas}
     if method == "json_schema":
-        form["schema"] = forms[-1]
-        return {**body, "response_format": {"type": "json_schema", "json_schema": form}}
+        asked["schema"] = form
+        return {**body, "response_format": {"type": "json_schema", "json_schema": asked}}
     if profile.dialect is not Dialect.OPENAI:
-        form.pop("strict")
-    form |= {"description": "Give the answer.", "parameters": forms[-1]}
-    tool = _fitting_tool({"type": "function", "function": form}, profile.tool_keywords_dropped)
+        asked.pop("strict")
+    asked |= {"description": "Give the answer.", "parameters": form}
+    tool = _fitting_tool({"type": "function", "function": asked}, profile.tool_keywords_dropped)
     others = body.get("tools", [])
     alone = {"type": "function", "function": {"name": schema.name}} if profile.named_tool_choice else None
     choice = profile.required_word if others or alone is None else alone
