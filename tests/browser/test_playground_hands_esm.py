@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from . import test_tool_call_view_esm as calls
 from .axe import serious
 from .play_page import PlayPage, batch, end, ending, more, start
 from .test_playground_panels_esm import TOKENS
@@ -28,6 +29,11 @@ THEMES = {
 }
 
 
+def get_forecast(city: str) -> str:
+    """Get the forecast of a city."""
+    return "dry"
+
+
 def empty(page: Page) -> PlayPage:
     return PlayPage(page, **MODELS)
 
@@ -44,8 +50,14 @@ def answered(page: Page) -> PlayPage:
 
 
 def waiting(page: Page) -> PlayPage:
-    play = PlayPage(page, tool_names=["get_forecast"], **MODELS)
+    play = PlayPage(page, tool_names=["get_forecast"], call_options={"temperature": 0.7}, **MODELS)
     play.add("Shall I cycle?")
+    pieces = calls.pieces(0, "c", "get_forecast", CALL["arguments"])
+    told = calls.told(*pieces, tools=[get_forecast])
+    asked = calls.card(phase="asked", marks=[(60, "asked")])
+    asked["final"] |= {"name": "get_forecast"}
+    last = {"run": told[-1]["run"], "seq": max(one.get("seq", 0) for one in told) + 1}
+    play.deliver_in("calls", *told, {"type": "batch", **last, "lanes": {"0": asked}})
     play.deliver(
         start(), batch(1, "Let me look."), {"type": "phase", "side": 0, "number": 1, "phase": "approval", "call": CALL}
     )
@@ -183,6 +195,9 @@ def test_the_whole_of_the_playground_without_a_mouse(page: Page) -> None:
     press("Delete")
     assert play.sent_in("builder", "delete")
     tab_to(play, view.get_by_role("tab", selected=True))
+    expect(view.get_by_role("tab", name="Tools")).to_be_focused()  # in front since a call has waited
+    press("ArrowLeft")
+    expect(view.get_by_role("tab", name="Structure")).to_be_focused()
     press("ArrowRight")
     expect(view.get_by_role("tab", name="Tools")).to_be_focused()
     tab_to(play, view.get_by_role("button", name="copy as code"))
@@ -354,3 +369,26 @@ def test_run_is_not_cut_next_to_the_tabs(page: Page, width: int) -> None:
     assert run is not None
     assert composer is not None
     assert run["x"] + run["width"] <= composer["x"] + composer["width"]
+
+
+def test_the_pieces_of_a_call_come_to_the_front_while_it_waits(page: Page) -> None:
+    expect(waiting(page).view.get_by_role("tab", name="Tools")).to_have_attribute("aria-selected", "true")
+
+
+def test_the_foot_of_a_narrow_view_is_one_line(page: Page) -> None:
+    page.set_viewport_size({"width": 480, "height": 768})
+    play = answered(page)
+    status = ["48 in · 21 out", "< $0.0001", "first word after 0.26 s", "1.19 s", "json_schema"]
+    play.receive(ends=[ending(3, number=2, status=status)])
+    play.settle()
+    figures = page.locator(".mf-bottom .mf-figs > span:visible")
+    expect(figures).to_have_text(["48 in · 21 out", "< $0.0001", "1.19 s"])
+    assert page.locator(".msgflux-playground > .mf-bottom").evaluate("(foot) => foot.offsetHeight") < 40
+
+
+def test_the_figures_of_two_answers_have_equal_columns(page: Page) -> None:
+    page.set_viewport_size({"width": 884, "height": 768})
+    compared(page)
+    widths = page.locator(".mf-side-figures .mf-meter").evaluate_all("all => all.map((one) => one.offsetWidth)")
+    assert len(widths) == 8
+    assert max(widths) - min(widths) <= 1

@@ -28,14 +28,13 @@ const STATES = {
   gone: ["look", "no kernel", "warning"],
 };
 
-/** Reasons of an end that the state says in words, and none. */
-const SAID = ["stop", "length", "tool_calls", "–"];
+export const AT_ONCE = 0.005; // seconds until the first word that say nothing
 
 /**
  * Return the state of a side, as a key of STATES.
  * @param {Side} side
  */
-function standingOf(side) {
+export function standingOf(side) {
   if (side.state === "running") return side.phase || (side.begun ? "running" : "waiting");
   return side.state === "complete" && side.cut !== false ? "cut" : side.state;
 }
@@ -45,7 +44,7 @@ function standingOf(side) {
  * @param {string} key
  * @param {Side} side
  */
-function markState(mark, key, side) {
+export function markState(mark, key, side) {
   const [standing, word, drawing] = STATES[key] ?? STATES.idle;
   const text = key === "cut" && side.cut !== true ? `cut at ${Number(side.cut).toLocaleString("en-US")} tokens` : word;
   mark.set(standing, text, drawing);
@@ -180,17 +179,17 @@ function shortName(side, sides) {
  */
 function figuresNow({ beganAt, firstAt, state, about }) {
   if (state !== "running" || !firstAt) return null;
-  return { tokens: soFar(about), price: "", out: about, cost: null, first: (firstAt - beganAt) / 1000, seconds: (performance.now() - beganAt) / 1000 };
+  return { tokens: soFar(about), price: "", out: about, cost: null, first: firstAt - beganAt < 1000 * AT_ONCE ? null : (firstAt - beganAt) / 1000, seconds: (performance.now() - beganAt) / 1000 };
 }
 
 /** @param {number} about an estimate of tokens */
-const soFar = (about) => `≈ ${Math.ceil(about).toLocaleString("en-US")} out`;
+export const soFar = (about) => `≈ ${Math.ceil(about).toLocaleString("en-US")} out`;
 
 /**
  * Make a text with emphasised figures.
  * @param {string} text
  */
-function withFigures(text) {
+export function withFigures(text) {
   const told = / in · |^first word|^[\d.,]+ s$|^(≈ )?\d/.test(text);
   return told ? text.split(/([\d][\d.,]*(?: s\b)?)/).map((part, at) => (at % 2 ? element("b", {}, part) : part)) : [text];
 }
@@ -198,7 +197,7 @@ function withFigures(text) {
 const FIGURES_MS = 100; // figures that move are read at this pace, and laying them out takes longer than a word
 
 /** @returns {(moving: boolean) => boolean} whether figures wait for a later drawing, since they have just been drawn */
-function figurePace() {
+export function figurePace() {
   let drawn = -FIGURES_MS;
   return (moving) => {
     const now = performance.now();
@@ -231,7 +230,7 @@ function sideFigures() {
     const told = [
       ["", figures?.tokens ?? "", (one) => one.out],
       ["cost ", figures?.price ?? "", (one) => one.cost],
-      ["first word ", figures ? seconds(figures.first) : "", (one) => one.first],
+      ["first word ", figures && (side.figures || figures.first !== null) ? seconds(figures.first) : "", (one) => one.first],
       [side.figures ? "in all " : "so far ", figures ? seconds(figures.seconds) : "", (one) => one.seconds],
     ];
     told.forEach(([label, value, of], at) => {
@@ -320,74 +319,4 @@ function reasoningFold() {
   }
 
   return { node, draw };
-}
-
-/**
- * Make the line of state, tokens, cost and times.
- * @param {Play} play
- * @param {() => string} note a note to add, or ""
- * @returns {{ node: HTMLElement, draw: () => void }}
- */
-export function statusBar(play, note) {
-  const state = stateWord({ class: "mf-state", role: "status" });
-  const figures = element("span", { class: "mf-figs mf-figures" });
-  const aside = element("span", { class: "mf-note mf-aside-note" });
-  const where = element("span", { class: "mf-note mf-mid" });
-  const node = element("footer", { class: "mf-bottom" }, state.node, figures, element("span", { class: "mf-grow" }), aside, where);
-  /** @type {ReturnType<typeof setInterval> | undefined} */
-  let timer;
-  let drawn = "";
-  const waits = figurePace();
-
-  function draw() {
-    const [first] = play.sides;
-    const arriving = play.state === "running" && first.state === "running";
-    const busy = play.busy ? (arriving ? standingOf(first) : play.state) : "";
-    const key = play.gone ? "gone" : busy || (play.problem ? "failed" : standingOf(first));
-    markState(state, key, first);
-    node.dataset.state = key;
-    if (!waits(arriving)) tell(arriving ? figuresSoFar(first) : play.sides.length > 1 ? [] : figuresOf(first));
-    if (arriving) timer ??= setInterval(() => play.tell(), 500);
-    else if (timer !== undefined) timer = void clearInterval(timer);
-    const silent = "The kernel does not answer: it is busy, or was restarted; then run this cell again.";
-    aside.textContent = play.silent && !play.gone ? silent : note();
-    const local = String(play.model.get("chosen")[0]).startsWith("local/");
-    where.textContent = local && first.state === "idle" && !aside.textContent ? "runs on this machine · free" : "";
-  }
-
-  /** @param {string[]} words */
-  function tell(words) {
-    const key = words.join(" · ");
-    if (key === drawn) return;
-    drawn = key;
-    figures.replaceChildren(...words.map((word) => element("span", { title: titleOf(word) }, ...withFigures(word))));
-  }
-
-  return { node, draw };
-}
-
-/** @param {string} word a figure of the status line */
-function titleOf(word) {
-  return word.startsWith("≈") ? "tokens so far, by the length of the text" : /^[\d–].* in · /.test(word) ? "tokens" : null;
-}
-
-/**
- * Return the words about an answer that has ended; what its state says is not said again.
- * @param {Side} side
- */
-function figuresOf({ state, status }) {
-  return status.filter((word) => !SAID.includes(word) && !(state === "failed" && word.startsWith("– ")));
-}
-
-/**
- * Return the words about an answer while it arrives.
- * @param {Side} side
- */
-function figuresSoFar(side) {
-  if (!side.beganAt) return [];
-  const now = performance.now();
-  const seconds = (now - side.firstAt) / 1000;
-  const rate = seconds >= 1 && !side.phase ? ` · ${Math.round(side.about / seconds).toLocaleString("en-US")} a second` : "";
-  const first = side.firstAt ? [soFar(side.about) + rate, `first word after ${((side.firstAt - side.beganAt) / 1000).toFixed(2)} s`] : [];
-  return [...first, `${((now - side.beganAt) / 1000).toFixed(1)} s`];
 }

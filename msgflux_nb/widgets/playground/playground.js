@@ -5,7 +5,7 @@ import { textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, oncePerFrame, onChange, rootOf, staleNote, writes } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
-import { answers, statusBar } from "./answer.js";
+import { answers } from "./answer.js";
 import { playHead } from "./head.js";
 import { codePanel, rawPanel, tabbed, versionsPanel } from "./panels.js";
 import { planPanel } from "./plan_panel.js";
@@ -13,6 +13,7 @@ import { Play } from "./play.js";
 import { quietJson } from "./quiet_json.js";
 import { differenceMarks, linkFields, sidePanel } from "./side_panel.js";
 import { starters } from "./starters.js";
+import { statusBar } from "./status_bar.js";
 import { tokenLens } from "./token_lens.js";
 import { waitingCard } from "./waiting.js";
 /** @import { Child, Host, Model } from "../base/dom.js" */
@@ -237,8 +238,8 @@ function whole(play, el, { left, places, inner }, signal) {
     tabs.draw();
     marks(play.choosing && play.marked && play.sides.length > 1, play.sides.every(({ over }) => over));
     quiet();
-    const calls = model.get("tool_names").length && play.state === "running" && places.tools.querySelector(".mf-lane");
-    if (calls && toolsOf !== one.number && tabs.current() === "structure" && !one.schema) {
+    const called = model.get("tool_names").length && play.state === "running" && places.tools.querySelector(".mf-lane");
+    if ((play.waitingCall || (called && !one.schema)) && toolsOf !== one.number && tabs.current() === "structure") {
       toolsOf = one.number;
       open("tools");
     } else if (one.schema && toolsOf && toolsOf !== one.number && one.state !== "idle") {

@@ -48,7 +48,7 @@ export function waitingCard(play, decided) {
     {},
     approve,
     textButton("Edit", "run the call with other arguments (E)", () => show("edit"), { icon: "edit", kind: "mf-line" }),
-    textButton("Reject …", "do not run the call (R)", () => show("reject"), { kind: "mf-line" }),
+    textButton("Reject…", "do not run the call (R)", () => show("reject"), { kind: "mf-line" }),
     textButton("approve all", "run this call and all later ones without asking", all, { class: "mf-note mf-last-of" }),
   );
   const edits = element("footer", { hidden: true }, textButton("Run with these", "run the call with these arguments", edit, { kind: "mf-primary" }), cancel());
