@@ -10,8 +10,8 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
-# jsonschema compiles its grammars on import, for four seconds in each worker, to check "iri" formats. No schema here has one.
-# An empty module in its place lets jsonschema go without that check.
+# jsonschema compiles grammars on import, for four seconds in each worker, to check "iri" formats. No schema has one.
+# With an empty module in their place it goes without that check.
 sys.modules.setdefault("rfc3987_syntax", ModuleType("rfc3987_syntax"))
 
 # The same examples each time, so that a change is judged by what it changes; --hypothesis-profile=chance tries others.

@@ -56,12 +56,12 @@ def taken_apart(hint: Any) -> tuple[Any, tuple[Any, ...]]:
 
 
 def _own_hints(base: type) -> Iterator[tuple[str, Any]]:
-    around = vars(sys.modules.get(base.__module__, types))
+    around, inside = vars(sys.modules.get(base.__module__, types)), dict(vars(base))
     for name, annotation in get_annotations(base).items():
         # One by one, so that an unknown name in one field does not affect the others.
         alone = types.SimpleNamespace(__annotations__={name: annotation})
         try:
-            yield name, typing.get_type_hints(alone, around, dict(vars(base)), include_extras=True)[name]
+            yield name, typing.get_type_hints(alone, around, inside, include_extras=True)[name]
         except UNREADABLE as error:
             yield name, error
 
