@@ -24,6 +24,7 @@ from msgflux_nb.protocol.allowance import allowance_of
 from msgflux_nb.protocol.failure import failure_of_status
 from msgflux_nb.protocol.profile import Wire
 from msgflux_nb.storage.recordings.lines import RecordedExchange, RecordingHeader, to_line
+from msgflux_nb.tables.chunks.pdf_text import paged_text
 from msgflux_nb.tables.judging.places import places_of
 from msgflux_nb.tables.judging.tokens import token_text
 from msgflux_nb.tables.reviewing.written import read_value, writings_of
@@ -297,6 +298,26 @@ def _files(text: str) -> None:
             sound.seconds(start + data)
 
 
+def _paged(text: str) -> None:
+    """A PDF whose page shows the text, and one whose page's code is the text."""
+    data = text.encode("utf-8", "replace")
+    shown = data.replace(b"\\", b"").replace(b"(", b"").replace(b")", b"")
+    for code in (b"BT /F 9 Tf (" + shown + b") Tj ET", data):
+        objects = (
+            b"<</Type/Catalog/Pages 2 0 R>>",
+            b"<</Type/Pages/Kids[3 0 R]/Count 1>>",
+            b"<</Type/Page/Parent 2 0 R/Contents 4 0 R/Resources<</Font<</F 5 0 R>>>>>>",
+            b"<</Length %d>>stream\n%s\nendstream" % (len(code), code),
+            b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        )
+        file, table = b"%PDF-1.4\n", b"0000000000 65535 f \n"
+        for number, inner in enumerate(objects, 1):
+            table += b"%010d 00000 n \n" % len(file)
+            file += b"%d 0 obj\n%s\nendobj\n" % (number, inner)
+        end = b"xref\n0 6\n%strailer<</Root 1 0 R/Size 6>>\nstartxref\n%d\n%%%%EOF" % (table, len(file))
+        paged_text(file + end, None)
+
+
 def _lesson(text: str) -> None:
     for steps in ((text,), tuple(_parts(text))):
         with contextlib.suppress(Exception):
@@ -349,6 +370,7 @@ SHOWN: dict[str, Callable[[str], object]] = {
     "a recording that is checked": _recording,
     "a row that is reviewed": _review,
     "a file": _files,
+    "a PDF as text": _paged,
     "an exercise": _lesson,
     "an answer of many deltas": _many_deltas,
     "a text for a terminal": printable,
