@@ -56,6 +56,7 @@ _SHEET = (
     "</style>"
 )
 _STRONG = "font-weight: 600"
+_TITLE = f"{_STRONG}; font-size: 13px"
 _SENTENCE = f"{WORDS}; font-size: 13px; max-width: 74ch"
 _WRONG = "display: flex; gap: 10px; margin: 8px 0; max-width: 760px; padding: 12px"
 _SAID = ("stop", "length", "tool_calls")  # finish reasons that the state tells in words
@@ -138,7 +139,7 @@ def _problem(problem: MsgfluxError, answer: Any) -> str:
     report = _folded("details for a report", f'<pre style="{_RAW}">{html.escape(chr(10).join(known))}</pre>')
     return (
         f'<div style="{CARD}; {_WRONG}">{cross}<div style="min-width: 0; flex: 1">'
-        f'<b style="{_STRONG}">{html.escape(title)}</b>{what}{do}'
+        f'<b style="{_TITLE}">{html.escape(title)}</b>{what}{do}'
         f'<div style="margin: 6px 0 0">{report}</div></div></div>'
     )
 
@@ -193,7 +194,7 @@ def _structure(answer: Any, *, asked: bool) -> tuple[list[StructureRow], Msgflux
 
 
 def _fields(answer: Any, found: list[StructureRow]) -> str:
-    head = f"<b>{html.escape(type_name(answer.generation_schema))}</b>"
+    head = f'<b style="{_TITLE}">{html.escape(type_name(answer.generation_schema))}</b>'
     return f'<div style="margin: 4px 0">{card_html(head, structure_html(found))}</div>'
 
 
