@@ -602,7 +602,7 @@ def playground(studio: Studio) -> None:
         "playground = mf.Playground(model, prompt='Maria Silva, 34, moved to Porto to open a bakery.')\n"
         "playground.schema = 'Person'\nplayground"
     )
-    with studio.notebook("playground", [show, "playground.run(wait=True)"], width=1240, height=1000) as notebook:
+    with studio.notebook("playground", [show, "playground.run(wait=True)"], width=1240, height=1400) as notebook:
         notebook.run_all()
         view = notebook.playground
         view.get_by_text("Porto").first.wait_for()

@@ -1,7 +1,7 @@
 // @ts-check
 // The board of a plan, live or in a twin: head, budget, the drawing of its kind, the replay.
 
-import { stateWord, textButton } from "../base/controls.js";
+import { keyHint, stateWord, textButton } from "../base/controls.js";
 import { element, oncePerFrame, rootOf, writes } from "../base/dom.js";
 import { presentButton } from "../base/present.js";
 import { planSeconds } from "./plan_calls.js";
@@ -99,7 +99,7 @@ export function planBoard(store, el, { live, signal }) {
       self_consistency: [["↑ ↓", "answer"], ["← →", "chain"]],
       tree_of_thoughts: [["← →", "level"], ["↑ ↓", "sibling"]],
     };
-    keys.replaceChildren(...(help[kind] ?? []).map(([key, word]) => element("span", {}, element("kbd", {}, key), word)));
+    keys.replaceChildren(...(help[kind] ?? []).map(([keyNames, word]) => keyHint(keyNames, word)));
   }
 
   /** Return the answer that won a vote, if the sentence about its end names it; else "". */
