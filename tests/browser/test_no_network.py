@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import pytest
 from playwright.sync_api import Browser, Page
 
+from msgflux_nb.display.answer import _SHEET
 from msgflux_nb.widgets.tool_calls.lane_twin import _script
 from tests.scripted import Reply, chunk, completion, error, serving, stream
 
@@ -317,7 +318,9 @@ FORBIDDEN += ", " + ", ".join(
 )
 FORBIDDEN += ", .mf-i :not(path, circle, rect, line, polyline, ellipse, g, title)"
 # Where scripts may run, the twin of a view of tool calls replays them by this one, and no other.
+# An answer begins with one sheet of ours, and no other.
 REPLAYS = [_script().removeprefix("<script>").removesuffix("</script>")]
+REPLAYS += [_SHEET.removeprefix("<style>").removesuffix("</style>")]
 # JupyterLab's own, where a notebook is opened that was saved without the state of its widgets.
 NO_STATE = "widget model not found"
 LOOK = """([index, selector, forbidden, replays]) => {
@@ -326,7 +329,8 @@ LOOK = """([index, selector, forbidden, replays]) => {
   for (const fold of output.querySelectorAll("details")) fold.open = true;
   // JupyterLab itself makes links of addresses in plain text; it opens them only when they are clicked.
   const linked = (node) => node.closest(".jp-RenderedText");
-  const replay = (node) => node.matches(".msgflux-twin > script") && replays.includes(node.textContent);
+  const places = ".msgflux-twin > script, .msgflux-answer > style";
+  const replay = (node) => node.matches(places) && replays.includes(node.textContent);
   const fields = [...output.querySelectorAll("input, textarea, select")].map((field) => field.value);
   return {
     drawn: output.querySelectorAll(selector).length,

@@ -242,6 +242,7 @@ DRAWN |= {"extraction": ".mf-pic > i:not(.mf-none)"}
 def test_drawings_are_seen_in_high_contrast(page: Page, name: str) -> None:
     page.emulate_media(forced_colors="active")
     VIEWS[name](page)
+    page.locator(DRAWN[name]).first.wait_for(state="attached")
     ground = page.evaluate("getComputedStyle(document.querySelector('.msgflux-live')).backgroundColor")
     found = page.locator(DRAWN[name]).evaluate_all("all => all.map((one) => getComputedStyle(one).backgroundColor)")
     assert found

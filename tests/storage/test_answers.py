@@ -218,7 +218,7 @@ def write_other(path: Path) -> None:
     [
         (lambda path: path.write_bytes(b"no database, but long enough to be taken for one" * 40), "cannot be used"),
         (write_newer, "newer version"),
-        (write_other, "something else"),
+        (write_other, "the database of another program"),
     ],
 )
 def test_a_file_of_something_else_is_refused_before_anything_is_sent(write: Any, words: str, tmp_path: Path) -> None:
