@@ -12,6 +12,7 @@ from typing import Any
 __all__ = ["exact", "is_24", "is_right", "solves"]
 
 _GOAL = 24
+_LONGEST = 200  # four numbers need less; to parse more costs time, and to read it recursion
 _OPERATORS: dict[Any, Any] = {
     ast.Add: operator.add,
     ast.Sub: operator.sub,
@@ -63,7 +64,9 @@ def is_right(path: tuple[str, ...], numbers: str) -> bool:
 
 
 def is_24(expression: str, numbers: str) -> bool:
-    """Return whether an expression uses each number once and equals 24."""
+    """Return whether an expression uses each number once and equals 24; one of more than 200 characters does not."""
+    if len(expression) > _LONGEST:
+        return False
     used: list[int] = []
 
     def value(node: ast.AST) -> Fraction:

@@ -78,3 +78,8 @@ def test_stopping_early_finds_the_same_winner(puzzles: list[dict[str, Any]], twi
     assert [one.final_answer for one in full] == [one.final_answer for one in early]
     assert sum(one.calls for one in full) == 5000
     assert sum(one.calls for one in early) == 3683
+
+
+def test_an_expression_of_any_length_is_read_at_once_and_is_not_right() -> None:
+    assert not is_24("1+" * 50_000 + "1", "4 4 6 8")
+    assert not is_24("a." * 500_000, "4 4 6 8")
