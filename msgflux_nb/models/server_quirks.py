@@ -70,7 +70,7 @@ class ServerQuirks:
         for remedy in new:
             _log.info("%s: %s from now on, as the server asks.", self._model, remedy)
         for way in sorted(ways):
-            _log.info("%s: the server refuses %s; this model gets schemas in another way from now on.", self._model, way[0])
+            _log.info("%s: the server refuses %s; schemas go another way from now on.", self._model, way[0])
 
 
 _known: dict[tuple[str, str], ServerQuirks] = {}
