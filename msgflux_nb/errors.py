@@ -19,7 +19,7 @@
     │   └── StalledStreamError       a stream that stays open without sending content
     ├── NotAnApiError                something answered that is not a chat-completion API
     ├── StreamInterruptedError       a stream that ended before it was complete
-    ├── IncompleteOutputError        an answer that cannot be used as it stands
+    ├── IncompleteOutputError        an answer that ended but cannot be used
     │   ├── TruncatedError           cut at the token limit
     │   ├── RefusedError             the model declined
     │   ├── FilteredError            a content filter removed it

@@ -1,7 +1,7 @@
-"""Reads the choices of a schema in an answer, also where a zero-width space was put into them; pure.
+"""Removes from an answer the zero-width spaces that were put into the choices of its schema; pure.
 
 A choice that holds a control token, such as a label ``<|im_end|>`` from a column, is sent with a zero-width space in
-it (``protocol/special_tokens``), and the model repeats it so.
+it (``protocol/special_tokens``), and the model repeats it with that space.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ _LEVELS = 400  # levels; deeper values are refused by their reader
 
 
 def with_whole_choices(value: Any, schema: dict[str, Any]) -> Any:
-    """Return a value in which each text that is a choice of the schema but for zero-width spaces is that choice.
+    """Return ``value`` with each text that equals a choice of the schema, except for zero-width spaces, replaced by it.
 
     Args:
         value: decoded JSON; read, never changed.
-        schema: the JSON Schema with the choices as they were before they were split.
+        schema: the JSON Schema with the choices as the user wrote them.
     """
     known = {choice.replace(_SPLIT, ""): choice for choice in _choices(schema)}
     return _whole(value, known, 0) if known else value

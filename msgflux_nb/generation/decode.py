@@ -30,7 +30,7 @@ _OPENING = re.compile(r"[\[{]")
 _PATH = re.compile(r" - at `(.+)`$")
 _DEPTH_LIMIT = 500
 _TRIES = 8
-_LENIENT_CHARACTERS = 2_000_000  # read leniently in all parts of one text together
+_LENIENT_CHARACTERS = 2_000_000  # of one text that are read leniently, all its parts together
 
 
 class Decoded(msgspec.Struct, frozen=True):
@@ -198,7 +198,7 @@ def _is_json(text: str) -> bool:
 
 
 def _repairs(text: str, reading: Reading | None, wire: WireSchema) -> tuple[str, ...]:
-    """Return sentences about how the text was read; for a normal answer this takes a single count."""
+    """Return sentences about repairs and unknown keys; counting the keys is enough for a normal answer."""
     found = () if reading is None else reading.warnings
     names = wire.schema.get("properties", ())
     if text.count('":') == len(names) and all(name in text for name in names):

@@ -8,7 +8,7 @@ checked after decoding; an error names the node, step or path at fault.
 The docstrings, without references, and the descriptions of fields are sent to the model, so they are short.
 
 Lists are bounded, because a small model whose output follows a grammar fills an open list until its tokens run out:
-SmolLM2-135M repeated one step for ever. Texts are bounded in the schema only: a longer text is still accepted.
+SmolLM2-135M repeated one step without end. Texts are bounded in the schema only: a longer text is still accepted.
 """
 
 from __future__ import annotations

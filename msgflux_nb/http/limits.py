@@ -19,7 +19,7 @@ _WAKE_SECONDS = 0.2
 
 
 class Timeout(msgspec.Struct, frozen=True, kw_only=True):
-    """How long a call may take, in seconds; ``float("inf")`` waits for ever.
+    """How long a call may take, in seconds; ``float("inf")`` means no limit.
 
     Attributes:
         connect: until the connection is made.

@@ -1,13 +1,13 @@
 """Serves the embedded model: llama.cpp's server, in this process, on a free loopback port.
 
-It starts on first use, is reused for the same name, and ends with the process in any case, since there is no second
-process that could stay behind. It only answers requests with its key, which is random for each start.
+It starts on first use and is reused for the same name. It runs in this process and ends with it. It answers only
+requests that carry its key, which is random for each start.
 
 Three properties of xllamacpp's ``Server`` shape this module (seen with version 2026.10):
 
 * Its destructor waits for its threads while it holds the GIL, and does not cancel requests in progress. So the sockets
   of all requests are shut down first, which cancels them.
-* A destructor that runs before the server's loop has begun waits for ever. So a server counts as started only after its
+* A destructor that runs before the server's loop has begun never returns. So a server counts as started only after its
   first answer, and it is started on a separate thread, where no ``KeyboardInterrupt`` can interrupt it.
 * Its threads spin while they wait for each other, many times per token. If the cores are busy with something else, such
   as a browser, answers become slow. So the threads spin only briefly, and a small model, which gains little from a
@@ -121,7 +121,7 @@ def ensure_server(name: str) -> LocalServer:
 def _resolved(name: str) -> str:
     try:
         return str(Path(name).expanduser().resolve())
-    except (OSError, RuntimeError, ValueError) as error:  # links in a circle, ``~`` of nobody, a zero byte
+    except (OSError, RuntimeError, ValueError) as error:  # a circle of links, ``~`` of an unknown user, a zero byte
         raise LocalModelError(f"the path {name!r:.200} cannot be resolved: {error}") from error
 
 

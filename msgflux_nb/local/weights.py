@@ -78,7 +78,7 @@ _ROWS = (
         size_bytes=491_400_064,
         sha256="1d9614638d18024d0fbb36575a15f1302a3adf044df10345688ec4f6e1c4ff32",
         license="Apache-2.0",
-        note="the default; names, numbers and moods of short texts; code",
+        note="the default; names, numbers and sentiment of short texts; code",
     ),
     Weights(
         name="qwen2.5-coder-1.5b",

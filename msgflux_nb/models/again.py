@@ -150,10 +150,10 @@ def ask_again(recording: Recording, line: RecordedExchange, base_url: str | None
 def record_again(
     path: Any, base_url: str | None = None, told: Callable[[int, RecordedExchange, str], object] = lambda *_: None
 ) -> Recorder:
-    """Record every request of a recording again. The new file replaces the old one if what was answered is again.
+    """Record every request of a recording again. The new file replaces the old one if no answer is lost.
 
-    A failed attempt is skipped if its retry was recorded too. A request with hidden parts cannot be sent; its exchange
-    is kept.
+    A failed attempt is skipped if its retry was recorded too. A request with hidden parts cannot be sent, so its
+    recorded exchange is kept.
 
     Args:
         path: the file.
@@ -161,7 +161,7 @@ def record_again(
         told: called with the number of each exchange, the exchange, and its result.
 
     Raises:
-        RecordingError: a request that was answered is not any more; the old file stays.
+        RecordingError: a request that has an answer in the old file failed now; the old file stays.
     """
     recording = Recording(path)
     header = recording.header
@@ -188,8 +188,8 @@ def record_again(
                 lost += _has_answer(recording, line)
         if lost:
             raise RecordingError(
-                f"{path} stays as it was: {lost} of its requests were answered then, and are not now. What came is in "
-                f"{recorder.partial}."
+                f"{path} was not replaced: {lost} of its requests have an answer in it and failed now. The new "
+                f"recording is {recorder.partial}."
             )
     return again
 
@@ -208,7 +208,7 @@ def _model(recording: Recording, line: RecordedExchange, base_url: str | None, *
     settings = settings_of([recording]).get(line.asked, {})
     if live and settings.get("own_server") and base_url is None:
         raise RecordingError(
-            f"{line.asked!r} was asked on your own server, whose address is not recorded: give it with --base-url"
+            f"{line.asked!r} ran on your own server, whose address is not recorded: give it with --base-url"
         )
     return model_of_settings(line.asked, settings, base_url)
 

@@ -27,11 +27,11 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         usage: tokens billed, or None if the provider did not say; of all requests together, if it took several.
-        finish_reason: why it ended, in our words; None while it runs.
+        finish_reason: why it ended, in one vocabulary for all providers; None while it runs.
         raw_finish_reason: the provider's own word for it.
-        id: the provider's name for the answer.
+        id: the provider's id of the answer.
         model: the model that answered, as the provider calls it.
-        provider: who answered.
+        provider: the provider that answered, such as ``openai``.
         attempts: how many requests were sent; 0 for an answer from the cache.
         seconds_to_first_token: None if the answer came whole.
         seconds: the whole call, retries included.
@@ -39,11 +39,11 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         cached: whether the answer was taken from the cache.
         schema_method: how a structure was asked for, or None for text: ``json_schema``, ``tool``, ``json_object`` or
             ``prompt``.
-        wire: how request and answer looked: ``chat``, ``responses`` or ``messages``.
+        wire: the API of the request: ``chat`` (chat completions), ``responses`` or ``messages``.
         lax: whether a structure fitted its schema only after a conversion, such as ``"1"`` to an int.
         prefill_method: ``continued`` by the model, or ``emulated`` by an instruction; None without a prefill.
-        prefill_found: whether the provider's text began with the prefill, as an instruction asked or as this server
-            repeats it; None if neither applies.
+        prefill_found: whether the provider's text began with the prefill; None unless an instruction asked for that
+            or the server repeats a prefill.
         fields: other fields of the answer, such as ``citations``.
         warnings: sentences about what was changed, repaired, cut or left out. Repairs of a structure appear once
             ``consume`` has decoded it.
@@ -219,9 +219,9 @@ class Answer:
         """Return the answer as a DataFrame.
 
         Returns:
-            A row of a structure's fields, or of ``text``; a row for each tool call; for sound a row of its words as
-            ``text``, ``format`` and ``data``; for images a row for each: the answer's ``text``, ``media_type``,
-            ``data``, and ``url`` where only its address came.
+            For a structure, one row of its fields; for a text, one row with ``text``; for tool calls, a row each; for
+            audio, one row with its transcript as ``text``, ``format`` and ``data``; for images, a row each with the
+            answer's ``text``, ``media_type``, ``data``, and ``url`` if only the address came.
         """
         from ..tables.frame import to_frame
 
@@ -242,7 +242,7 @@ class Answer:
         return answer_bundle(self)
 
     def decoded(self) -> Any:
-        """Return the value of a finished answer, as ``consume`` does, but never read further.
+        """Return the value of a finished answer, as ``consume`` does, without reading further.
 
         Raises:
             MsgfluxError: as ``consume``.

@@ -19,7 +19,7 @@ __all__ = ["AsyncStreamResponse"]
 
 
 class AsyncStreamResponse(Arriving):
-    """As :class:`StreamResponse`, for ``async for`` and ``await``."""
+    """A :class:`StreamResponse` that is read with ``async for`` and ``await``."""
 
     def __init__(self, call: Call, connect: Callable[[ChatRequest], Awaitable[Any]]) -> None:
         super().__init__(call)
@@ -54,7 +54,7 @@ class AsyncStreamResponse(Arriving):
             self._stop()
 
     async def partials(self) -> AsyncIterator[Any]:
-        """Yield the structure as far as it has come, as :meth:`StreamResponse.partials` does."""
+        """Yield the structure so far, as :meth:`StreamResponse.partials` does."""
         partials = Partials(self._call, time.monotonic)
         async for event in self.events():
             for partial in partials.after(event):

@@ -31,7 +31,7 @@ from .whole_answers import WholeAnswers
 __all__ = ["BatchCall", "NotSentError", "SendingTurn", "WrittenRequest"]
 
 
-_MOST_FAILURES_REPLAYED = 100  # of one request: a recording that holds nothing else gives no answer
+_MOST_FAILURES_REPLAYED = 100  # of one request; a recording may hold nothing but failures of it
 
 
 class WrittenRequest(NamedTuple):
@@ -388,7 +388,7 @@ class _BatchStream(AsyncStreamResponse):
 
 
 def _at_once(exchange: Exchange, error: MsgfluxError) -> MsgfluxError:
-    """Return the error for the gate; a recorded ``retry-after`` is over, so it becomes 0."""
+    """Return the error for the gate; its ``retry_after`` is 0 if it was recorded, since a replay need not wait."""
     if exchange.replayed is None or not isinstance(error, ProviderError):
         return error
     told = copy.copy(error)

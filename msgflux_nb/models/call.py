@@ -380,7 +380,7 @@ class Call:
 
         Raises:
             StreamInterruptedError: it is not complete.
-            IncompleteOutputError: it ended, but cannot be used as it stands.
+            IncompleteOutputError: it was cut, refused, filtered or empty.
             ToolNotCalledError: a call was required, and none came.
             ValidationFailedError: it does not fit its schema.
         """

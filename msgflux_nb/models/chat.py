@@ -348,7 +348,7 @@ class ChatCompletion:
 
     @property
     def gate_key(self) -> tuple[Any, ...]:
-        """Address, key and model: a provider counts calls with equal ones together."""
+        """The address, the key and the model; a provider's rate limit covers all calls for which they are equal."""
         return self.profile.base_url or self.profile.provider, self._key, self._model
 
     def _build(self, messages: Messages, *, stream: bool, **asked: Any) -> Callable[..., ChatRequest]:

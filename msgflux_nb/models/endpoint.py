@@ -60,7 +60,7 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
         return "" if self.key is None else bearer + self.key.reveal()
 
     def all_headers(self, stream: bool) -> HiddenValues:
-        """Return the headers of each request, without the key; the caller's win, in any spelling.
+        """Return the headers of each request, without the key; the caller's replace ours, in upper or lower case.
 
         Raises:
             BadRequestError: a caller's header cannot be sent; the message does not show its value.

@@ -83,7 +83,7 @@ class Exchange:
         keep: whether to keep the bytes in ``received``.
         clock: returns seconds from any start, never going back.
         chance: returns a number from 0 to 1, so that the waits of many clients differ.
-        recording: its recording side; None if nothing is recorded or replayed.
+        recording: how it is recorded or replayed; None if neither.
 
     Attributes:
         state: ``left`` means that the reader left the stream before its end.
@@ -285,7 +285,7 @@ class Exchange:
             return _not_recalled(error)
 
     def written(self) -> None:
-        """Wait until the answer is in its cache; warn if that is not possible now."""
+        """Wait until the answer is in its cache; warn if it cannot be written."""
         if self._entry is not None:
             try:
                 self._entry.written()

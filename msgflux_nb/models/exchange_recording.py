@@ -41,7 +41,7 @@ _USUAL = frozenset(
         "user-agent",
     ]
 )
-_SHORT = 8  # characters, below which a secret may be part of a word
+_SHORT = 8  # characters; a shorter secret may also occur inside a word
 
 
 class ExchangeRecording:
@@ -150,7 +150,7 @@ def _secrets_of(
 def _hiding(context: RecordingContext, own: Iterable[Key | HiddenValues] = ()) -> Callable[[str], str]:
     """Return a function that hides the secrets of all models of a recording, and the keys in the environment.
 
-    A model may be asked what another one, whose server repeats its key, has answered.
+    The secrets of all models, because one model may be sent the answer of another, whose server repeats its key.
     """
     recorder = context.recorder
     for secret in own:

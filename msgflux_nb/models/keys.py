@@ -107,7 +107,7 @@ class HiddenValues(dict[str, str]):
     """Headers that show only their names, since a gateway's key may be among their values."""
 
     def hide_in(self, text: str) -> str:
-        """Return ``text`` with every value, and every word of a value, replaced that is long enough to be a key."""
+        """Return ``text`` with each value, and each word of a value, replaced if it is long enough to be a key."""
         for value in self.values():
             for word in (value, *value.split()):
                 text = _without(text, word) if len(word) >= _SHORTEST_KEY else text
@@ -157,7 +157,7 @@ def find_key(given: Key | None, variables: tuple[str, ...], provider: str) -> Ke
 
 
 def keys_of_environment() -> list[Key]:
-    """Return the keys of all known providers in the environment, used or not; a plain word is none."""
+    """Return the keys of all known providers in the environment, used or not; a plain word is not taken for a key."""
     variables = (variable for profile in PROFILES.values() for variable in profile.key_variables)
     values = (os.environ.get(variable, "").strip() for variable in variables)
     return [Key(value) for value in values if is_no_plain_word(value)]

@@ -74,7 +74,7 @@ class Model:
             name: ``"provider/model"``; with ``base_url``, the model's name as that server knows it. Without any, the
                 embedded model: offline and without a key; ``MSGFLUX_LOCAL_MODEL`` may name another one.
                 ``"local/path/to.gguf"`` runs your own file.
-            temperature: 0 for the likeliest answer; higher for more variety. Only sent if given, as all below.
+            temperature: 0 for the likeliest answer, higher for more variety. All options are sent only if given.
             max_tokens: the maximum length of the answer, in tokens.
             top_p: the share of probability to draw from, 0 to 1.
             stop: texts that end the answer.
@@ -94,7 +94,7 @@ class Model:
             timeout: seconds, or ``Timeout(...)``; None for the defaults.
             max_retries: how often a request is sent again after a failure that may pass, before the first content.
             extra_headers: sent with each request.
-            extra_body: fields to add to each request; they win over ours.
+            extra_body: fields to add to each request; they replace fields of the same name.
             profile: changes to what is known of the provider, such as ``{"modalities": ["text", "image"]}``.
             prefill_mode: ``"auto"`` for a real prefill, or an error if the provider has none; ``"emulate"`` to ask for
                 the start by an instruction.
@@ -104,7 +104,8 @@ class Model:
             cache_prompt: whether to mark tools, system text and all messages but the last for the provider's cache;
                 providers that cache by themselves need no mark.
             service_tier: the tier of speed and price, in the provider's words.
-            http_client: your own ``httpx`` client or transport, used as it is; a tuple for calls of both kinds.
+            http_client: your own ``httpx`` client or transport, used unchanged; a tuple of two, sync and async, for
+                calls with and without ``await``.
             unknown: any other keyword is refused.
 
         Raises:
@@ -295,7 +296,7 @@ def _check_local(model: str) -> None:
 
     near = "" if model in WEIGHTS else meant(model, WEIGHTS)
     if near:
-        raise NotFoundError(f"no embedded model is named {model!r}.{near} There are: {', '.join(sorted(WEIGHTS))}.")
+        raise NotFoundError(f"no embedded model is named {model!r}.{near} Known models: {', '.join(sorted(WEIGHTS))}.")
 
 
 def _store(path: str | os.PathLike[str]) -> Store:

@@ -88,5 +88,5 @@ class Partials:
             return None
         try:
             return partial_instance(schema.type, value if schema.restore is None else schema.restore(value))
-        except RecursionError:  # hundreds of brackets; the end of the stream says that they do not fit
+        except RecursionError:  # nested too deeply; decoding raises the error at the end of the stream
             return None

@@ -54,8 +54,8 @@ def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str 
         usage: the tokens that were billed.
         profile: the provider's row.
         model: the model's name as the provider knows it.
-        answered: the model that answered, as the provider calls it. If it is another one than ``model``, which may be
-            the name of a router or of a deployment on Azure, its price counts, and none if that is not known.
+        answered: the model that answered, as the provider calls it. If it differs from ``model``, which may be the
+            name of a router or of a deployment on Azure, its price counts; if that is not known, the cost is None.
     """
     if profile.free:
         return 0.0
@@ -75,7 +75,7 @@ def cost_of(usage: Usage | None, profile: Profile, model: str, *, answered: str 
 
 
 def is_same_model(asked: str, answered: str) -> bool:
-    """Whether two names are of one model: the second may name its snapshot or its maker, and lack who serves it.
+    """Whether two names mean one model: the second may add a snapshot or a maker, and leave out the host.
 
     Example:
         >>> is_same_model("gpt-4.1-nano", "gpt-4.1-nano-2025-04-14"), is_same_model("gpt-4.1", "gpt-4.1-nano")
@@ -155,7 +155,7 @@ def _looked_up(price_list: str, model: str, usage: Usage) -> float | None:
         cache_read_tokens=usage.cached,
         **{name: count for name, count in counts.items() if count},
     )
-    if usage.cached and usage.audio_prompt:  # no answer says which of the cached tokens are sound
+    if usage.cached and usage.audio_prompt:  # no provider says how many of the cached tokens are audio
         return None
     try:
         found = calc_price(asked, model_ref=model, provider_id=price_list)

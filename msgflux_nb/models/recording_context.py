@@ -49,7 +49,7 @@ def active_recording(own: Any = None, *, live: bool = False) -> Active | None:
 
 
 class RecordingContext:
-    """The recording side of one exchange.
+    """How one exchange is recorded or replayed.
 
     Args:
         now: the player and the recorder in use.

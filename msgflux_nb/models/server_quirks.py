@@ -79,7 +79,7 @@ _known: dict[tuple[str, str], ServerQuirks] = {}
 def quirks_of(profile: Profile, model: str, now: Active | None = None) -> ServerQuirks:
     """Return what is known of a model at its endpoint.
 
-    A recording has its own: with what was learnt outside, it would lack the exchanges that taught it.
+    A recording has its own; otherwise it would lack the exchanges from which this process learnt.
     """
     known = _known if now is None else (now.player or now.recorder).learnt
     return known.setdefault((profile.base_url or profile.provider, model), ServerQuirks(model))

@@ -59,7 +59,7 @@ class Arriving(Answer):
         """Return the complete answer as a ``ModelResponse``.
 
         Raises:
-            StreamInterruptedError: it was cancelled or left, or is still arriving.
+            StreamInterruptedError: the stream was cancelled or left early, or the answer is still arriving.
         """
         self._call.current.check_complete()
         return ModelResponse(self._call)
@@ -142,7 +142,7 @@ class StreamResponse(Arriving):
             self._stop()
 
     def partials(self) -> Iterator[Any]:
-        """Yield the structure as far as it has come: instances whose missing fields are None; the last one is complete.
+        """Yield the structure so far: instances whose missing fields are None; the last one is complete.
 
         Without a ``generation_schema``, yield the text so far. For a large structure some steps are skipped, so that
         building them does not take longer than the answer.
@@ -164,7 +164,7 @@ class StreamResponse(Arriving):
 
         Raises:
             SchemaError: the answer has no list; nothing was sent.
-            MsgfluxError: as :meth:`consume`; its ``rows`` are the items that came.
+            MsgfluxError: as :meth:`consume`; its ``rows`` are the items that arrived.
         """
         reader = RowReader(self._call)
 
