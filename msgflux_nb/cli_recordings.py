@@ -71,7 +71,7 @@ def check(arguments: argparse.Namespace) -> int:
 
 
 def again(arguments: argparse.Namespace) -> int:
-    """Record everything again; a file stays if a request that was answered fails now."""
+    """Record everything again; a file stays if a request that has an answer in it fails now."""
     from .models.again import record_again
 
     if os.environ.get("MSGFLUX_REPLAY"):

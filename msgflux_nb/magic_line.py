@@ -32,8 +32,8 @@ _FLAGS: dict[str, tuple[tuple[tuple[str, ...], dict[str, Any]], ...]] = {
     "extract": (
         (("--model", "-m"), {"metavar": "MODEL", "help": "a model's name, or a variable that holds a model"}),
         (("--from",), {"metavar": "DATA", "dest": "source", "help": "the rows: df, df.text, texts"}),
-        (("--store",), {"metavar": "FILE", "help": "keep the answers in this file, and go on from it"}),
-        (("--sample",), {"metavar": "N", "type": int, "help": "read so many rows only"}),
+        (("--store",), {"metavar": "FILE", "help": "keep the answers in this file, and resume from it"}),
+        (("--sample",), {"metavar": "N", "type": int, "help": "read only this many rows"}),
         (("--output", "-o"), {"metavar": "NAME", "help": "the variable that the table is assigned to"}),
     ),
 }

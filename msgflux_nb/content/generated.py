@@ -120,7 +120,7 @@ class Image(msgspec.Struct, frozen=True):
     def _held(self) -> bytes:
         data = self.data
         if data is None:
-            raise MediaError(f"only the address of this image came, which is never fetched here: {self.url[:200]}")
+            raise MediaError(f"the model sent only the address of this image, which is never fetched: {self.url[:200]}")
         return data
 
 

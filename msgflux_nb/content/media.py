@@ -163,7 +163,7 @@ def _found(kind: str | None, data: bytes) -> str:
 
 
 def image_part(src: object, *, detail: str | None = None) -> dict[str, Any]:
-    """Build an ``image_url`` part; an https URL is passed on as it stands, everything else is embedded.
+    """Build an ``image_url`` part; an https URL is passed on unchanged, everything else is embedded.
 
     Raises:
         MediaError: see ``load_image``; also a URL of another scheme or of a private address.

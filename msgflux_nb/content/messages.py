@@ -92,7 +92,7 @@ class ChatBlock:
 
     @staticmethod
     def audio(src: object) -> Part:
-        """Build a sound part from WAV or MP3: a path, bytes, an open binary file or a data URL.
+        """Build an audio part from WAV or MP3: a path, bytes, an open binary file or a data URL.
 
         Raises:
             MediaError: the sound has another format, or is larger than 20,000,000 bytes.

@@ -136,7 +136,7 @@ def _stored(src: Mapping[Any, Any]) -> object:
     raise MediaError(f"A {type(src).__name__} is not a picture or file. Expected {SOURCES}.")
 
 
-# What shows itself
+# Objects that display themselves
 
 
 def _displayed(src: object) -> object:

@@ -218,7 +218,7 @@ def _read_path(src: Any) -> Source:
         if length > _MAX_BYTES:
             raise MediaError(f"{path.name} has {length:,} bytes; at most {_MAX_BYTES:,} are read.")
         if not length:
-            # Kernel files (/proc/kmsg) have size 0 too, and reading one may wait for ever.
+            # Kernel files (/proc/kmsg) have size 0 too, and reading one may never end.
             raise MediaError(f"{path.name} is empty: it has 0 bytes.")
         with path.open("rb") as file:
             data = file.read(length)

@@ -42,7 +42,7 @@ _FOLD = (
     "display: flex; align-items: center; gap: 3px; margin-left: -4px; cursor: pointer; list-style: none; "
     "font-size: 12px"
 )
-# What attributes cannot say. An untrusted notebook drops this sheet, and the answer is still read without it.
+# Styles that attributes cannot express. An untrusted notebook drops this sheet; the answer is readable without it.
 _SHEET = (
     "<style>"
     ".msgflux-answer details[open] > summary > .mf-i:first-child { rotate: 90deg }"
@@ -145,7 +145,7 @@ def _problem(problem: MsgfluxError, answer: Any) -> str:
 
 
 def _folded(title: str, inner: str, *, opened: bool = False) -> str:
-    """Draw what opens below its title; the mark before the title turns."""
+    """Draw a part that opens below its title; the arrow before the title then points down."""
     shown = " open" if opened else ""
     return f'<details{shown}><summary style="{_FOLD}; {QUIET}">{icon("right")}{title}</summary>{inner}</details>'
 

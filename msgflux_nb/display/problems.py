@@ -25,7 +25,7 @@ _TITLES: dict[type[MsgfluxError], str] = {
     EmptyOutputError: "The answer is empty",
     ToolNotCalledError: "The model called no tool",
 }
-_AGAIN = "asking again; what came is in this answer's <code>.snapshot.text</code>."
+_AGAIN = "asking again; what arrived is in this answer's <code>.snapshot.text</code>."
 _FITTING = "asking again, naming the fields in the prompt, or giving a field that may be absent a default."
 
 

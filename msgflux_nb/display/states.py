@@ -10,11 +10,11 @@ __all__ = ["CALLS", "COLOURS", "PHASES", "ROWS", "State", "word_colour"]
 
 # Middle tones with a contrast of 3 on white and on black, since an untrusted notebook has no theme variables.
 COLOURS = {"none": "#8a8a8a", "now": "#2f81f7", "done": "#2e9e4f", "look": "#c07a00", "bad": "#e5484d"}
-"""Colours by meaning: no news, in progress, success, look at it, failure."""
+"""Colours by meaning: neutral, in progress, success, warning, failure."""
 
 
 def word_colour(colour: str) -> str:
-    """Return one of the colours for words, whose contrast is to be 4.5: nearer to the colour of the text around."""
+    """Return a state's colour for text, mixed with that of the text around it, for a contrast of 4.5."""
     return f"color-mix(in srgb, {colour} 70%, currentColor)"
 
 
@@ -45,4 +45,4 @@ ROWS = _states("rows")
 CALLS = _states("calls")
 """How far a tool call has arrived."""
 PHASES = _states("phases")
-"""What has become of a tool call."""
+"""How a tool call is being run, or how it ended."""

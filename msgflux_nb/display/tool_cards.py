@@ -117,7 +117,7 @@ def _arguments(state: Any) -> str:
         return structure_html(rows)
     try:
         return bounded(json.dumps(state.partial, indent=2, ensure_ascii=False))
-    except (TypeError, ValueError, RecursionError):  # a number of thousands of digits, or a thousand brackets
+    except (TypeError, ValueError, RecursionError):  # a number with thousands of digits, or JSON a thousand levels deep
         return bounded(state.raw)
 
 

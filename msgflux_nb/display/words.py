@@ -83,7 +83,7 @@ def _arguments(state: Any) -> str:
         return str(state.raw)
     try:
         return ", ".join(f"{name}={value!r}" for name, value in state.partial.items())
-    except (ValueError, RecursionError):  # a number of thousands of digits, or a thousand brackets
+    except (ValueError, RecursionError):  # a number with thousands of digits, or JSON a thousand levels deep
         return str(state.raw)
 
 

@@ -40,7 +40,7 @@ _ABOUT: dict[SchemaMethod, re.Pattern[str]] = {
 }
 # Claude from 4.6 on; llama.cpp while it thinks; Mistral without its ``prefix``.
 _ABOUT_PREFILL = re.compile(r"prefill|must end with a user message|last role", re.I)
-# Of another provider, model, account or key, or damaged: Gemini; Anthropic; OpenAI, which keeps nothing by our wish.
+# Of another provider, model, account or key, or damaged: Gemini; Anthropic; OpenAI, which is told to store nothing.
 _ABOUT_HISTORY = re.compile(
     r"thought.?signature|invalid `?signature`? in `?thinking|redacted_thinking`? blocks? .{0,60}cannot be modified"
     r"|encrypted content .{0,200}could not be|item with id .{0,80} not found|without its required .{0,40}item",

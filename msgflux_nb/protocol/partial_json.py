@@ -181,7 +181,7 @@ class PartialJSON:
         self._expected = _KEY
 
     def _put(self, value: Any) -> None:
-        """Put a value in its place, over the unfinished one from an earlier look."""
+        """Put a value in its place; it replaces the unfinished one that an earlier read showed."""
         if not self._stack:
             self._root = value
             return

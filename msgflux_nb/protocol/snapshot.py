@@ -56,7 +56,7 @@ class Choice(msgspec.Struct, frozen=True, kw_only=True):
         images: images, in order.
         annotations: notes on the text such as citations, as the provider wrote them.
         logprobs: the tokens with their probabilities; empty unless asked for.
-        finish_reason: why the choice ended, in our words; None while it arrives.
+        finish_reason: why the choice ended, in one vocabulary for all providers; None while it arrives.
         raw_finish_reason: the same in the provider's words.
         fields: non-standard fields of the message, as received; of a further choice also those outside its message.
     """
@@ -142,7 +142,7 @@ class Snapshot(msgspec.Struct, frozen=True, kw_only=True):
 
     @property
     def finish_reason(self) -> FinishReason | None:
-        """Why the answer ended, in our words; None while it arrives."""
+        """Why the answer ended, in one vocabulary for all providers; None while it arrives."""
         return self.choices[0].finish_reason
 
     @property

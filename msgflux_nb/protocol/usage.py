@@ -43,8 +43,8 @@ class Usage(msgspec.Struct, frozen=True, repr_omit_defaults=True):
         cost: US dollars, if the provider itself reports them.
         cache_write: prompt tokens that were written to the provider's cache.
         cache_write_hour: how many of these are kept for an hour.
-        audio_prompt: prompt tokens that were sound.
-        audio_completion: answer tokens that were sound.
+        audio_prompt: prompt tokens that were audio.
+        audio_completion: answer tokens that were audio.
         image_completion: answer tokens that were images.
         tier: the provider's service tier for the request, such as ``flex``; None if it does not say.
         fees: whether something other than tokens is billed, such as searches.

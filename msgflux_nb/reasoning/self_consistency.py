@@ -73,8 +73,8 @@ def self_consistency(
         prompts: replaces the default prompts.
         on_event: called with each event: ``mf.plan.PlanStarted``, ``Asked``, ``Spent`` and so on; an exception that it
             raises ends the plan. ``mf.PlanView().on_event`` draws it.
-        **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the vote is counted as it
-            stands, and ``stopped`` names the limit.
+        **budget: ``max_calls``, ``max_tokens``, ``max_cost``, ``max_seconds``. At a limit the samples so far are
+            counted, and ``stopped`` names the limit.
 
     Returns:
         The answer with its ``margin``, and each sample in ``trace``.

@@ -141,7 +141,7 @@ class _Tree:
     ) -> None:
         check_count(breadth=breadth, depth=depth, samples=samples)
         if model is None and (propose is None or value is None):
-            raise TypeError("model is None: give both propose= and value=, which then stand for it")
+            raise TypeError("model is None: give both propose= and value=, which replace it")
         if model is not None:
             check_model(model)
             check_task(task)

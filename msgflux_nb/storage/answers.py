@@ -1,6 +1,6 @@
 """The store: paid answers on disk, each under the hash of its whole request.
 
-The file is an SQLite database. If the process is killed, no acknowledged answer is lost; after a power cut at most the
+The file is an SQLite database. If the process is killed, no acknowledged answer is lost; after a power cut, at most the
 last moments are. The file holds the bytes that the provider sent, never objects: the current code reads an answer, and
 another user's file cannot run anything. The key is a hash of the request's address and its whole body, without headers,
 which may hold secrets. A streamed answer must not be found by the same request without stream, since a server that

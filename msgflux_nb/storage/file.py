@@ -173,7 +173,7 @@ class SqliteFile:
             self._rescued = copy
         else:
             copy.close()
-        self._tell("deleted" if gone else "exchanged for another file", written=whole)
+        self._tell("deleted" if gone else "replaced by another file", written=whole)
 
     def _shrank(self, _: object) -> bool:
         """Whether the file is smaller than before."""

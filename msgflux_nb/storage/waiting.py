@@ -1,4 +1,4 @@
-"""The queue of rows to be written into a store, and of those who wait for that; without a file or a thread."""
+"""The queue of rows to be written into a store, and the tasks that wait for that; without a file or a thread."""
 
 from __future__ import annotations
 

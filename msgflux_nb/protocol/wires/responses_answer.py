@@ -323,7 +323,7 @@ class ResponsesReader:
 
     @property
     def _kept(self) -> list[dict[str, Any]]:
-        """The items as they came; a call has the id that was told first, since its result will name it."""
+        """The items as received; a call keeps the id that was reported first, since its result refers to that id."""
         kept = [(self._items[place], self._begun.get(place)) for place in sorted(self._items)]
         return [
             {**item, "call_id": name} if name and item.get("call_id") not in (name, None) else item

@@ -20,7 +20,7 @@ _RUN_OR_MARK = re.compile(f"{_RUN.pattern}|{_MARK.pattern}")
 
 
 def without_media(text: str, keep: Callable[[str, bytes], object] = lambda name, data: None) -> str:
-    """Return a text with long runs of base64 replaced by marks; so is what only looks like a mark.
+    """Return a text with long runs of base64, and texts that look like marks, replaced by marks.
 
     Args:
         text: any text.

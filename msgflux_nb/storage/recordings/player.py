@@ -33,8 +33,8 @@ _WORDS_SHOWN = 200
 def replay(path: str | os.PathLike[str], speed: float = 1.0, otherwise: Any = None) -> Player:
     """Answer every request inside the block from a recording: no key, no network, the same answers.
 
-    A request gets the recorded answer to the same request. If it was recorded several times, the answers come in order,
-    and after the last one the first again. A request with the same messages but other options gets that answer too,
+    A request gets the recorded answer to the same request. If it was recorded several times, the answers come in order
+    and start again after the last one. A request with the same messages but other options gets that answer too,
     with a warning in ``metadata.warnings``.
 
     Args:

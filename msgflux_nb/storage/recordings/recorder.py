@@ -27,7 +27,7 @@ from .recording import PARTIAL, Recording, media_folder, path_of
 
 __all__ = ["Recorder", "now_text", "record"]
 
-_MOST_BYTES = 256_000_000  # that wait for a full disk
+_MOST_BYTES = 256_000_000  # kept in memory while the disk is full
 _NEW = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_APPEND | getattr(os, "O_BINARY", 0)
 
 Scrub = str | re.Pattern[str] | Callable[[str], str]
@@ -121,7 +121,7 @@ class Recorder:
         self._turns = itertools.count(1)
         self._file: int | None = None
         self._was: bytes | None = None
-        self._left, self._media = bytearray(), dict[str, bytes]()  # what a full disk has not taken yet
+        self._left, self._media = bytearray(), dict[str, bytes]()  # bytes not written yet, since the disk is full
         self._trouble: str | None = None
         self._pid = os.getpid()
         self._entered: list[tuple[Active, Active]] = []
@@ -221,11 +221,11 @@ class Recorder:
         self._flush()
 
     def _only_own(self) -> None:
-        if self._pid != os.getpid():  # what waits is the parent's to write
+        if self._pid != os.getpid():  # the parent process writes its own unwritten bytes
             self._pid, self._left, self._media = os.getpid(), bytearray(), {}
 
     def _flush(self) -> None:
-        """Write what waits; what a full disk does not take waits on, and half a line goes on where it broke off."""
+        """Write what is unwritten. If the disk is full, the rest stays in memory, and a cut line is completed later."""
         try:
             self._follow()
             assert self._file is not None
@@ -250,7 +250,7 @@ class Recorder:
             self._trouble = None
 
     def _follow(self) -> None:
-        """If the file was deleted or moved away, begin another one with all that the open one holds."""
+        """If the file was deleted or moved away, write its contents to a new one."""
         gone = self._file
         if gone is None or self.partial is None or self.partial.exists():
             return
@@ -258,7 +258,7 @@ class Recorder:
         self._left[:0] = _contents(gone)
         os.close(gone)
         warnings.warn(
-            f"the recording {self.partial} was deleted while it was written; what it held is written there again.",
+            f"the recording {self.partial} was deleted while it was written; its contents are written there again.",
             RuntimeWarning,
             stacklevel=2,
         )
@@ -331,7 +331,7 @@ def write_recording(
     except OSError as error:
         temporary.unlink(missing_ok=True)
         raise RecordingError(
-            f"the recording {path} cannot be written: {error.strerror}. What was recorded is in a file beside it that "
+            f"the recording {path} cannot be written: {error.strerror}. What was recorded is in a file next to it that "
             f"ends in {PARTIAL}."
         ) from error
 
