@@ -10,7 +10,7 @@ import asyncio
 import functools
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -110,8 +110,7 @@ class Batch:
         crash: an error that must not become a row's state (``MemoryError``, ``SystemExit``); the caller raises it.
         view_fault: the error of a view of this batch, or None.
         ended: set when nothing is in flight any more.
-        unwritten_cost: US dollars of answers that wait to be written to the store.
-        partners: the other batches that share the ledger and ``max_cost``.
+        partners: the batches that share the ledger and ``max_cost``, this one included.
     """
 
     def __init__(
@@ -141,7 +140,7 @@ class Batch:
         self.crash: BaseException | None = None
         self.view_fault: str | None = None
         self.ended = threading.Event()
-        self.partners: Sequence[Batch] = ()
+        self.partners: Sequence[Batch] = (self,)
         self._rows = rows
         self._model = model
         self._own_code = memory.records is not None and schema is not None and has_own_code(schema)
@@ -158,12 +157,16 @@ class Batch:
         self._next = 0
         self._twins = Twins(memory)
         self._turns = Turns(
-            gate, max_retries=model.max_retries, may_send=self._may_send, stop=self.stop, rest=self._rest
+            gate,
+            max_retries=model.max_retries,
+            may_send=self._may_send,
+            stop=self.stop,
+            rest=self._rest,
+            first_alone=max_cost is not None,
         )
         self._crew: Crew | None = None
         self._interrupted = False
-        self._answers = 0
-        self.unwritten_cost = 0.0
+        self._before, self._usual_before = self.ledger.cost, self.ledger.mean_cost
         # A batch that continues begins with rows that failed before, which says nothing about the others.
         self._first = FirstFailures(watched=not self.ledger.finished)
 
@@ -210,6 +213,16 @@ class Batch:
     def in_flight(self) -> frozenset[int]:
         """The positions of the rows whose requests are in flight."""
         return frozenset(self._turns.in_flight)
+
+    @property
+    def paid(self) -> Mapping[int, float]:
+        """US dollars of the answers so far of rows that have not ended, by position."""
+        return self._turns.paid
+
+    @property
+    def spent(self) -> float:
+        """US dollars of all answers of all partners so far, as far as known."""
+        return self.ledger.cost + sum(sum(one.paid.values()) for one in self.partners)
 
     # -- rows in turn ---------------------------------------------------------------------------------------------
 
@@ -315,8 +328,9 @@ class Batch:
 
     async def _ask(self, position: int, prepared: Any) -> Ended | None:
         started = time.perf_counter()
+        turn = self._turns.of(position, prepared)
         try:
-            response = await prepared.ask(self._turns.of(position, prepared))
+            response = await prepared.ask(turn)
         except NotSentError:
             return None
         except MemoryError:
@@ -328,18 +342,20 @@ class Batch:
                 raise
         except Exception as error:
             return await self._given_up(error, prepared, time.perf_counter() - started)
-        return await self._answered(response, prepared, time.perf_counter() - started)
+        ended = self._read(response, prepared, time.perf_counter() - started)
+        outcome = ended[0]
+        turn.pay(outcome.cost)
+        await self._keep(prepared, outcome)
+        if self._max_cost is not None and outcome.cost is None:
+            self.stop(f"max_cost cannot be kept, since the price of {self._model.name} is not known")
+        return ended
 
     async def _keep(self, prepared: Any, outcome: Outcome) -> None:
-        cost = outcome.cost or 0.0
-        self.unwritten_cost += cost
         try:
             await self._memory.keep(prepared, outcome)
         except asyncio.CancelledError:
             if not self._interrupted:
                 raise  # after an interrupt, the answer is still written in the background
-        finally:
-            self.unwritten_cost -= cost
 
     def _heed_store(self) -> None:
         reason = None if self.stopped is not None else self._memory.why_stop()
@@ -349,11 +365,10 @@ class Batch:
     def _may_send(self, position: int) -> bool:
         self._heed_store()
         if self.stopped is None and self._max_cost is not None:
-            all_ = (self, *self.partners)
-            paid = [cost for one in all_ for cost in one._turns.paid.values()]
-            answers = sum(one._answers for one in all_) + len(paid)
-            in_flight = sum(len(one._turns.in_flight) for one in all_) - (position in self._turns.in_flight)
-            reason = over_budget(self._max_cost, self.ledger.cost + sum(paid), answers, in_flight)
+            spent, answered = self.spent, sum(one._turns.answered for one in self.partners)
+            each = (spent - self._before) / answered if answered else self._usual_before
+            in_flight = sum(len(one._turns.in_flight) for one in self.partners) - (position in self._turns.in_flight)
+            reason = over_budget(self._max_cost, spent, each, in_flight)
             if reason is not None:
                 self.stop(reason)
         return self.stopped is None
@@ -370,8 +385,7 @@ class Batch:
         await self._keep(prepared, outcome)
         return outcome, error
 
-    async def _answered(self, response: Any, prepared: Any, seconds: float) -> Ended:
-        self._answers += 1
+    def _read(self, response: Any, prepared: Any, seconds: float) -> Ended:
         error: BaseException | None = None
         try:
             value = structure_of(response.consume())
@@ -383,9 +397,6 @@ class Batch:
         outcome = msgspec.structs.replace(outcome, attempts=prepared.attempts)
         if self._judge is not None and error is None:
             outcome = self._judged(outcome, prepared, self._judge)
-        await self._keep(prepared, outcome)
-        if self._max_cost is not None and outcome.cost is None:
-            self.stop(f"max_cost cannot be kept, since the price of {self._model.name} is not known")
         return outcome, error
 
     def _judged(self, outcome: Outcome, prepared: Any, judge: Judge) -> Outcome:
@@ -405,8 +416,7 @@ class Batch:
             self._told(position, outcome)
         except Exception as fault:  # an error of a view must not end the batch
             self.view_fault = self.view_fault or described(fault)
-        self._turns.in_flight.discard(position)
-        self._turns.paid.pop(position, None)
+        self._turns.end(position)
         self._rows.forget(position, keep=error is not None)
         if error is None:
             if sent:

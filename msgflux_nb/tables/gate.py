@@ -12,6 +12,7 @@ import os
 import random
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -19,9 +20,10 @@ from ..protocol.allowance import Allowance
 from .gate_rule import Rule, Ticket
 from .pace import Pace
 
-__all__ = ["Gate", "Ticket", "gate_of", "over_budget"]
+__all__ = ["FirstAlone", "Gate", "Ticket", "gate_of", "over_budget"]
 
 _log = logging.getLogger("msgflux_nb")
+_ALONE_SECONDS = 5.0  # the longest time that the first request keeps others from being sent
 _LEAST_SECONDS = 0.001  # the shortest wait, so that rounding does not make a busy loop
 
 
@@ -193,16 +195,43 @@ class Gate:
         self._wake()
 
 
-def over_budget(most: float, spent: float, answers: int, in_flight: int) -> str | None:
+class FirstAlone:
+    """Lets one request through alone until an answer has told what one costs, so that a budget holds from the start.
+
+    A request that hangs keeps the others for five seconds.
+    """
+
+    def __init__(self) -> None:
+        self._known = self._busy = False
+        self._ended = asyncio.Event()
+
+    async def begin(self) -> None:
+        """Wait until a request may be sent."""
+        now = asyncio.get_running_loop().time
+        end = now() + _ALONE_SECONDS
+        while self._busy and not self._known and now() < end:
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self._ended.wait(), end - now())
+        self._busy = True
+
+    def end(self, *, known: bool = False) -> None:
+        """Note that a request has ended, and whether the cost of an answer is known now."""
+        if self._known:
+            return
+        self._known, self._busy = known, False
+        self._ended.set()
+        self._ended = asyncio.Event()
+
+
+def over_budget(most: float, spent: float, each: float, in_flight: int) -> str | None:
     """Return why nothing more may begin if the calls in flight and one more might exceed a budget; else None.
 
     Args:
         most: the budget, in US dollars.
         spent: the US dollars spent so far.
-        answers: the number of answers that they paid for.
-        in_flight: the number of calls in flight; each is assumed to cost as much as the mean answer.
+        each: the US dollars that a call usually costs; 0 before the first answer.
+        in_flight: the number of calls in flight.
     """
-    each = spent / answers if answers else 0.0
     if spent + each * (in_flight + 1) <= most:
         return None
     return f"max_cost of ${most:,.4f}: ${spent:,.4f} spent, {in_flight} rows in flight"

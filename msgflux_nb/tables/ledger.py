@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 from array import array
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from .outcome import FAILURES, STATES, Outcome, is_billed
@@ -101,15 +101,18 @@ class Ledger:
         self.finished += 1
         self.failed += outcome.is_failure
 
-    def settled(self, in_flight: frozenset[int], reason: str | None) -> Ledger:
-        """Return a copy in which every row has ended: rows in flight as interrupted, the rest as never sent."""
+    def settled(self, in_flight: frozenset[int], reason: str | None, paid: Mapping[int, float] | None = None) -> Ledger:
+        """Return a copy in which every row has ended: rows in flight as interrupted, the rest as never sent.
+
+        Args:
+            in_flight: the positions of rows that were asked for and have not ended.
+            reason: why the batch has stopped, or None.
+            paid: US dollars of the answers that rows in flight have had, by position.
+        """
         whole = self._copy()
-        interrupted = Outcome(
-            "interrupted", error="interrupted while the model was answering; it may have been billed", attempts=None
-        )
         for position in in_flight:
             if whole.is_open(position):
-                whole.end(position, interrupted)
+                whole.end(position, _interrupted((paid or {}).get(position)))
         left = whole._states.count(_OPEN)
         if left:  # filled at once: a million rows may be left
             whole._states = whole._states.replace(bytes([_OPEN]), bytes([_PENDING]))
@@ -153,6 +156,12 @@ class Ledger:
         """The number of rows that were billed an unknown amount."""
         return self._costs.count(BILLED_UNKNOWN)
 
+    @property
+    def mean_cost(self) -> float:
+        """The mean cost of the rows that were billed a known amount, in US dollars; 0 if there is none."""
+        billed = [cost for cost in self._costs if cost > 0]
+        return sum(billed) / len(billed) if billed else 0.0
+
     def bill(self, position: int) -> dict[str, Any]:
         """Return the bill of a row in this run; None for unknown amounts."""
         whole = {"prompt_tokens": self._prompt_tokens[position], "completion_tokens": self._completion_tokens[position]}
@@ -182,6 +191,15 @@ def _add(column: Any, position: int, amount: float | None) -> None:
     if amount is not None:
         before = column[position]
         column[position] = before + amount if before > 0 else amount
+
+
+def _interrupted(paid: float | None) -> Outcome:
+    """Return the outcome of a row that was in flight when its batch ended; ``paid`` is the cost of its answers."""
+    if not paid:
+        error = "interrupted while the model was answering; it may have been billed"
+    else:
+        error = f"interrupted after answers for ${paid:,.4f}; a request in flight may have been billed too"
+    return Outcome("interrupted", error=error, attempts=None, cost=paid or None)
 
 
 def _bill(column: Any, position: int, amount: float | None, unknown: bool) -> None:

@@ -264,7 +264,7 @@ class Run(Stoppable):
             return batch.settled()
         in_flight = batch.in_flight
         batch.ledger.grow(len(self.rows))
-        return batch.ledger.settled(in_flight, batch.stopped)
+        return batch.ledger.settled(in_flight, batch.stopped, batch.paid)
 
     def _frame(self) -> pd.DataFrame:
         ledger = self.settled()

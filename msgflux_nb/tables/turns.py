@@ -14,7 +14,7 @@ from typing import Any
 from ..http.log import log_retry
 from ..models.batch_call import NotSentError
 from ..models.retry import retry_delay
-from .gate import Gate, Ticket
+from .gate import FirstAlone, Gate, Ticket
 from .gate_rule import row_wait
 from .outcome import congestion
 
@@ -35,10 +35,12 @@ class Turns:
         may_send: returns whether anything more may be sent for the row at a position.
         stop: stops the batch, with a reason.
         rest: waits some seconds while other rows are worked on.
+        first_alone: whether the first request is sent alone, to learn what an answer costs.
 
     Attributes:
         in_flight: the positions of rows that have sent a request and have not ended.
-        paid: US dollars of the answers that rows have had which are asked for again, by position.
+        paid: US dollars of the answers so far of rows that have not ended, by position.
+        answered: the number of requests that were answered.
     """
 
     def __init__(
@@ -49,14 +51,17 @@ class Turns:
         may_send: Callable[[int], bool],
         stop: Callable[[str], object],
         rest: Callable[[float], Awaitable[None]],
+        first_alone: bool,
     ) -> None:
         self.in_flight: set[int] = set()
         self.paid: dict[int, float] = {}
+        self.answered = 0
         self._gate, self._max_retries, self._may_send, self._stop = gate, max_retries, may_send, stop
         self.rest = rest
         self._refused_since: float | None = None  # the time since which the provider refuses everything
         self._usual_seconds: float | None = None
         self._used, self._answers = 0.0, 0
+        self._first = FirstAlone() if first_alone else None
 
     def of(self, position: int, prepared: Any) -> RowTurn:
         """Return the turns of one row's requests."""
@@ -69,9 +74,15 @@ class Turns:
             NotSentError: the batch has stopped.
         """
         usual = self._used / self._answers if self._answers else 0.0
-        ticket = await self._gate.enter(size / _CHARACTERS_A_TOKEN + usual, again=again)
+        if self._first is not None:
+            await self._first.begin()
+        try:
+            ticket = await self._gate.enter(size / _CHARACTERS_A_TOKEN + usual, again=again)
+        except BaseException:
+            self._ended()
+            raise
         if not self._may_send(position):
-            self._gate.leave(ticket, used=0)
+            self.leave(ticket, used=0)
             raise NotSentError("nothing more is sent, since the batch has stopped.")
         self.in_flight.add(position)
         return ticket
@@ -84,6 +95,7 @@ class Turns:
 
     def succeed(self, ticket: Ticket, usage: Any, seconds: float) -> None:
         """Report an answer to the gate."""
+        self.answered += 1
         self._refused_since = None
         self._usual_seconds = seconds
         used = None
@@ -96,11 +108,29 @@ class Turns:
     def leave(self, ticket: Ticket, *, used: float | None = None) -> None:
         """Report an end that says nothing about the server's load."""
         self._gate.leave(ticket, used=used)
+        self._ended()
+
+    def pay(self, position: int, dollars: float) -> None:
+        """Note the cost of the answers so far of a row that has not ended."""
+        self.paid[position] = dollars
+        self._ended(known=True)
+
+    def end(self, position: int) -> None:
+        """Note that a row has ended and its cost is in the ledger."""
+        self.paid.pop(position, None)
+        if position in self.in_flight:
+            self.in_flight.remove(position)
+            self._ended(known=self.answered > 0)
+
+    def _ended(self, *, known: bool = False) -> None:
+        if self._first is not None:
+            self._first.end(known=known)
 
     def give_way(self, error: Exception, ticket: Ticket, refusals: int) -> float:
         """Report a refusal; return the seconds until the request may wait for its turn again."""
         wish = getattr(error, "retry_after", None)
         self._gate.congest(ticket, retry_after=wish)
+        self._ended()
         now = asyncio.get_running_loop().time()
         self._refused_since = now if self._refused_since is None else self._refused_since
         if max(wish or 0.0, now - self._refused_since) > _PATIENCE_SECONDS:
@@ -121,13 +151,14 @@ class Turns:
 
 
 class RowTurn:
-    """The turns of one row's requests, one after the other."""
+    """The turns of the requests for one answer of a row, one after the other."""
 
-    __slots__ = ("_began", "_faults", "_paid", "_position", "_prepared", "_refusals", "_turns")
+    __slots__ = ("_before", "_began", "_faults", "_paid", "_position", "_prepared", "_refusals", "_turns")
 
     def __init__(self, turns: Turns, position: int, prepared: Any) -> None:
         self._turns, self._position, self._prepared = turns, position, prepared
         self._faults = self._refusals = 0
+        self._before = turns.paid.get(position, 0.0)  # for earlier answers of the row
         self._paid = False
         self._began = 0.0
 
@@ -138,7 +169,7 @@ class RowTurn:
             NotSentError: the batch has stopped.
         """
         if self._paid:
-            self._turns.paid[self._position] = self._prepared.spent
+            self.pay(self._prepared.spent)
         ticket = await self._turns.enter(self._position, size, again=self._refusals > 0)
         self._began = asyncio.get_running_loop().time()
         return ticket
@@ -149,6 +180,10 @@ class RowTurn:
         self._turns.succeed(ticket, usage, asyncio.get_running_loop().time() - self._began)
         self._paid = True
         self._faults = self._refusals = 0
+
+    def pay(self, dollars: float | None) -> None:
+        """Note what this answer has cost so far, its corrections included."""
+        self._turns.pay(self._position, self._before + (dollars or 0.0))
 
     async def fail(self, ticket: Ticket, error: Exception) -> bool:
         """Report that a request failed, wait, and return whether to send it again."""

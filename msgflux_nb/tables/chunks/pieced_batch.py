@@ -52,7 +52,7 @@ class PiecedBatch:
         inner = self.inner
         in_flight = inner.in_flight
         inner.ledger.grow(len(self._pieces))
-        return inner.ledger.settled(in_flight, inner.stopped)
+        return inner.ledger.settled(in_flight, inner.stopped, inner.paid)
 
     def settled(self) -> Ledger:
         """Return the present outcome of every row, from the pieces that have ended."""
@@ -106,9 +106,9 @@ class PiecedBatch:
         return self.inner.stopped
 
     @property
-    def unwritten_cost(self) -> float:
-        """US dollars of answers that wait to be written to the store."""
-        return self.inner.unwritten_cost
+    def spent(self) -> float:
+        """US dollars of all answers so far, as far as known."""
+        return self.inner.spent
 
     @property
     def error(self) -> BaseException | None:

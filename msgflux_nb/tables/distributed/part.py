@@ -168,7 +168,7 @@ class _SharedGate:
     def told(self) -> list[float]:
         """Return what the batch has spent so far, and for how many answers."""
         batch = self.batch
-        return [0.0 if batch is None else batch.ledger.cost + batch.unwritten_cost, self._answers]
+        return [0.0 if batch is None else batch.spent, self._answers]
 
     async def enter(self, tokens: float = 0, *, again: bool = False) -> int | None:
         """Wait until a call may begin; stop the batch if the desk says so."""

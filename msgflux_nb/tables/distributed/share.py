@@ -21,7 +21,7 @@ from ...protocol.allowance import Allowance
 from ...storage.answers import Store, open_store
 from ...storage.batches import BatchRecords
 from ...storage.file import BusyError
-from ..gate import Gate, Ticket, over_budget
+from ..gate import FirstAlone, Gate, Ticket, over_budget
 
 __all__ = ["Desk", "Link", "Terms", "machine", "own_path", "sees"]
 
@@ -82,6 +82,7 @@ class _Spent:
     def __init__(self) -> None:
         self.parts: dict[str, tuple[float, int]] = {}
         self.stopped: str | None = None
+        self.first = FirstAlone()
 
     @property
     def cost(self) -> float:
@@ -167,6 +168,7 @@ class Desk:
             waiting.cancel()
         for ticket in ended.tickets.values():
             ended.gate.leave(ticket)
+        self._batches[ended.terms.batch].first.end()
         if ended.own_file is not None:
             self._take_over(open_store(str(ended.terms.store)), Path(ended.own_file))
 
@@ -174,8 +176,9 @@ class Desk:
 
     async def _on_enter(self, *, part: str, tokens: float, again: bool, told: Any) -> dict[str, Any]:
         asking = self._parts[part]
-        self._batches[asking.terms.batch].parts[part] = tuple(told)
-        turn = asyncio.ensure_future(asking.gate.enter(tokens, again=again))
+        spent = self._batches[asking.terms.batch]
+        spent.parts[part] = tuple(told)
+        turn = asyncio.ensure_future(self._turn(asking, spent, tokens, again=again))
         asking.waiting.add(turn)
         try:
             ticket = await turn
@@ -186,17 +189,27 @@ class Desk:
         reason = self._reason_to_stop(asking)
         if reason is not None or self._parts.get(part) is not asking:
             asking.gate.leave(ticket, used=0)
+            spent.first.end()
             return {"stop": reason or "the worker is gone"}
         self._numbers += 1
         asking.tickets[self._numbers] = ticket
         return {"ticket": self._numbers}
 
+    async def _turn(self, part: _Part, spent: _Spent, tokens: float, *, again: bool) -> Ticket:
+        if part.terms.max_cost is not None:
+            await spent.first.begin()
+        try:
+            return await part.gate.enter(tokens, again=again)
+        except asyncio.CancelledError:
+            spent.first.end()
+            raise
+
     def _on_leave(self, *, part: str, ended: list[dict[str, Any]], told: Any) -> None:
         leaving = self._parts.get(part)
         if leaving is None:
             return
-        self._batches[leaving.terms.batch].parts[part] = tuple(told)
-        gate = leaving.gate
+        gate, spent = leaving.gate, self._batches[leaving.terms.batch]
+        spent.parts[part] = tuple(told)
         for one in ended:
             ticket = leaving.tickets.pop(one["ticket"], None)
             if ticket is None:
@@ -207,6 +220,7 @@ class Desk:
                 gate.congest(ticket, retry_after=one["retry_after"])
             else:
                 getattr(gate, one["how"])(ticket, used=one["used"])
+        spent.first.end(known=spent.cost > 0)
 
     def _on_stop(self, *, part: str, reason: str) -> None:
         stopping = self._parts.get(part)
@@ -219,7 +233,8 @@ class Desk:
         if spent.stopped is not None or most is None:
             return spent.stopped
         flying = sum(len(other.tickets) for other in self._parts.values() if other.terms.batch == part.terms.batch)
-        return over_budget(most, spent.cost, spent.answers, flying)
+        each = spent.cost / spent.answers if spent.answers else 0.0
+        return over_budget(most, spent.cost, each, flying)
 
     # -- the store ----------------------------------------------------------------------------------------------------
 

@@ -33,7 +33,7 @@ class Batches:
         self._began: float | None = None
         self._ran = 0.0
         for batch in batches:
-            batch.partners = [other for other in batches if other is not batch]
+            batch.partners = batches
 
     async def run(self) -> None:
         """Run all batches to their end; never raise."""
@@ -68,6 +68,11 @@ class Batches:
     def in_flight(self) -> frozenset[int]:
         """The positions whose requests are in flight."""
         return frozenset[int]().union(*(batch.in_flight for batch in self._batches))
+
+    @property
+    def paid(self) -> dict[int, float]:
+        """US dollars of the answers so far of cells that have not ended, by position."""
+        return {position: paid for batch in self._batches for position, paid in batch.paid.items()}
 
     @property
     def running(self) -> bool:

@@ -189,7 +189,8 @@ class GridRun(Stoppable):
 
     def settled(self) -> Ledger:
         """Return the present outcome of every cell."""
-        return self.batch.ledger.settled(self.batch.in_flight, self.batch.stopped or "the grid is under way")
+        batch = self.batch
+        return batch.ledger.settled(batch.in_flight, batch.stopped or "the grid is under way", batch.paid)
 
     @property
     def max_cost(self) -> float | None:
