@@ -160,7 +160,7 @@ def test_what_the_headers_leave_is_all_that_is_sent(status: int) -> None:
     assert came[2] - came[1] < 0.5
 
 
-@pytest.mark.parametrize(("max_cost", "rows", "sent"), [(2.5, 1, 2), (1.0, 3, 1), (4.0, 6, 3)])
+@pytest.mark.parametrize(("max_cost", "rows", "sent"), [(2.5, 1, 2), (1.0, 3, 1), (4.0, 6, 4)])
 def test_what_may_be_spent_holds_for_corrections_too(max_cost: float, rows: int, sent: int) -> None:
     """An answer costs a dollar and does not fit; what was paid for is kept."""
     body = json.loads(completion('{"name": 1}').pieces[0]) | {"usage": {"prompt_tokens": 4, "cost": 1.0}}
