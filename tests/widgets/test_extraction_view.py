@@ -451,7 +451,7 @@ def test_rows_that_were_not_asked_for_are_no_rows_that_ended(view_of: Make) -> N
     watching._follow(run)
     watching._settle(finish(run, progress=False).attrs["report"])
     assert [row[0] for row in watching.picture["rows"]] == [0, 1]
-    assert watching.picture["note"].startswith("18 rows not asked for. To go on")
+    assert watching.picture["note"].startswith("18 rows not asked for. To continue")
     watching.close()
 
 

@@ -156,7 +156,7 @@ def test_a_twin_says_what_it_came_to_and_escapes(kind: str) -> None:
 
 
 def test_a_source_of_another_kind_is_refused() -> None:
-    with pytest.raises(TypeError, match=r"PlanView: expected what mf\.plan\.start\(\.\.\.\) returned, or a PlanResult"):
+    with pytest.raises(TypeError, match=r"PlanView: expected the result of mf\.plan\.start\(\.\.\.\), or a PlanResult"):
         PlanView(3)
 
 

@@ -38,13 +38,13 @@ def named(name: str) -> mf.ChatCompletion:
             "openai/gpt-4.1",
             "openai/gpt-4.1 is asked by response_format json_schema; the server holds it to the schema. "
             "If the server refuses: a tool call, then json_object.",
-            ["response_format", "said in descriptions only, and checked after decoding"],
+            ["response_format", "written in descriptions only, and checked after decoding"],
         ),
         (
             "deepseek/deepseek-chat",
             "deepseek/deepseek-chat is asked by one forced tool call with the structure as its arguments; the "
             "server does not enforce it. If the server refuses: json_object, then the messages.",
-            ["the last of tools", "tool_choice", "said in descriptions only, and checked after decoding"],
+            ["the last of tools", "tool_choice", "written in descriptions only, and checked after decoding"],
         ),
         (
             "vllm/qwen",
@@ -56,13 +56,13 @@ def named(name: str) -> mf.ChatCompletion:
             "anthropic/claude-mythos-1",
             "anthropic/claude-mythos-1 is asked by response_format json_schema; the server holds it to the schema. "
             "If the server refuses: the messages.",
-            ["output_config.format", "said in descriptions only, and checked after decoding"],
+            ["output_config.format", "written in descriptions only, and checked after decoding"],
         ),
         (
             "openai/gpt-5",
             "openai/gpt-5 is asked by response_format json_schema; the server holds it to the schema. "
             "If the server refuses: a tool call, then json_object.",
-            ["text.format", "said in descriptions only, and checked after decoding"],
+            ["text.format", "written in descriptions only, and checked after decoding"],
         ),
     ],
 )
@@ -93,7 +93,9 @@ def test_what_is_not_enforced_is_listed_by_its_place() -> None:
     found = sending(named("openai/gpt-4.1"), Person)
     assert found.unenforced == {"$.name": "at most 40 characters"}
     assert found.notes[0].startswith("The server does not enforce what is “checked after”")
-    assert "$.name: at most 40 characters" in dict(found.parts)["said in descriptions only, and checked after decoding"]
+    assert (
+        "$.name: at most 40 characters" in dict(found.parts)["written in descriptions only, and checked after decoding"]
+    )
 
 
 def test_where_everything_is_enforced_nothing_is_marked() -> None:

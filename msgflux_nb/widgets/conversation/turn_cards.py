@@ -32,7 +32,7 @@ _UNSHOWN = frozenset({"role", "content", "name", "tool_call_id", _PROVENANCE})
 
 
 class Look(msgspec.Struct, frozen=True):
-    """The look of an answer that was watched, so that it looks as it did while it arrived.
+    """How an answer was drawn while it arrived, so that its turn is drawn in the same way.
 
     Attributes:
         prefill: the length of its prefill, in JavaScript's units.

@@ -123,7 +123,9 @@ class ExtractionView(ExtractionBoard):
             MsgfluxError: with ``wait`` and ``on_error="raise"``; its attribute ``result`` is the frame.
         """
         if self._run is not None and isinstance(self._data, Iterator):
-            raise RuntimeError("the data was an iterator, and has been read; resume() goes on with what is left of it")
+            raise RuntimeError(
+                "the data was an iterator, and has been read; resume() continues with the remaining rows"
+            )
         self._begin(lambda: self._new(self._sample), wait=wait)
 
     def resume(self, *, wait: bool = False) -> None:
@@ -272,7 +274,7 @@ class ExtractionView(ExtractionBoard):
 class _Watching(ExtractionBoard):
     """The view of a batch that ``mf.extract`` runs in a cell."""
 
-    how_on = ". To go on, run the cell again, or mf.resume(...) its result: what has an answer is not asked for again"
+    how_on = ". To continue, run the cell again, or pass its result to mf.resume(...): answered rows are not repeated"
 
     def __init__(self, run: Run) -> None:
         super().__init__(run.schema, run.model.name, run.rows.total)

@@ -44,7 +44,7 @@ def row_detail(run: Run, position: int) -> dict[str, Any]:
 
 
 def _source(run: Run, position: int, explanation: Explanation) -> str:
-    """A row's own text; where an iterator's was not kept, what was sent of it."""
+    """Return a row's own text; if it came from an iterator and was not kept, the text that was sent."""
     found = [text for text in dict.fromkeys(run.rows.readable_texts(position).values()) if text]
     if found:
         return "\n".join(found)
@@ -53,7 +53,7 @@ def _source(run: Run, position: int, explanation: Explanation) -> str:
 
 
 def _spans(run: Run, position: int, text: str) -> list[list[int]]:
-    """Where the text holds a row's cells; of two places that overlap, the longer one."""
+    """Return where the text quotes a row's cells; if two places overlap, only the longer one."""
     value = run.batch.ledger.values[position]
     if value is None:
         return []

@@ -79,7 +79,7 @@ class PlanView(ToldRun):
             self._sender.flush()
         else:
             raise TypeError(
-                "PlanView: expected what mf.plan.start(...) returned, or a PlanResult, got "
+                "PlanView: expected the result of mf.plan.start(...), or a PlanResult, got "
                 f"{type(source).__name__}; or give a driver on_event=view.on_event"
             )
 

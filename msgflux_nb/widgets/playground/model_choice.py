@@ -35,7 +35,7 @@ class Models:
 
     @property
     def prices(self) -> dict[str, str]:
-        """What a million tokens cost of each, by its label: in and out; without those of which it is not known."""
+        """The prices of a million tokens, input and output, by label; a model without a known price is left out."""
         told = {label: _price(model) for label, model in self._offers.items()}
         return {label: words for label, words in told.items() if words}
 

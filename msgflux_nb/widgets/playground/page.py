@@ -68,7 +68,7 @@ class PlayPage(View):
     # Further traits for the page.
     offered: t.List[Any] = t.List().tag(sync=True)
     chosen: t.List[Any] = t.List(["", ""]).tag(sync=True)
-    prices: t.Dict[str, Any] = t.Dict().tag(sync=True)  # of what is offered, in words; told once somebody looks
+    prices: t.Dict[str, Any] = t.Dict().tag(sync=True)  # of the offered models, in words; set when the picker opens
     model_options = t.Unicode("").tag(sync=True)
     call_options: t.Dict[str, Any] = t.Dict().tag(sync=True)
     tool_names: t.List[Any] = t.List().tag(sync=True)

@@ -21,7 +21,7 @@ Picture = dict[str, Any]
 _TEXT_LIMIT = 100_000  # shown characters of a row
 _VALUE_LIMIT = 20_000  # shown characters of a value; a longer one is set from a cell
 _QUOTES = 60  # the most values of a row that are looked for in its texts
-_PLACES = 40  # at which a value is tried that stands inside words: a page's message waits for all of them
+_PLACES = 40  # places inside words at which a value is tried; the page waits for all of them
 _CHOICES = 9
 _WORDS: dict[str, str] = {
     "string": "text",

@@ -118,7 +118,7 @@ def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[s
     elif wire.unenforced:
         yield "The server does not enforce what is “checked after”."
     if not wire.strict:
-        yield "It holds Any, or a type inside of itself, which this provider's schemas cannot say in full."
+        yield "It holds Any or a recursive type, which this provider's schemas cannot express in full."
     if wire.wrapped:
         yield 'A schema has to be an object here, so the answer travels under "value"; you get it without.'
     yield _misfit(model.profile.reasks)
@@ -143,7 +143,7 @@ def _parts(request: ChatRequest, body: dict[str, Any]) -> Iterator[tuple[str, st
     if any(note in text for text in _all_texts(body)):
         yield "in the messages", note
     if request.schema.unenforced:
-        yield "said in descriptions only, and checked after decoding", "\n".join(request.schema.unenforced)
+        yield "written in descriptions only, and checked after decoding", "\n".join(request.schema.unenforced)
 
 
 def _all_texts(body: dict[str, Any]) -> Iterator[str]:

@@ -23,7 +23,7 @@ def check_source(source: Any) -> None:
     """Raise a TypeError for a source that a view cannot show."""
     if isinstance(source, str | bytes | dict) or not isinstance(source, Answer | ToolCallAggregator | Iterable):
         raise TypeError(
-            "ToolCallView: expected a stream, an answer, a ToolCallAggregator, what run_tools returned or a list of "
+            "ToolCallView: expected a stream, an answer, a ToolCallAggregator, a result of run_tools or a list of "
             f"fragments, got {type(source).__name__}"
         )
 
