@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from typing import Any
 
 import dask.dataframe as dd
@@ -23,10 +24,10 @@ Numbered = msgspec.defstruct("Numbered", [("name", int)])
 ROWS = pd.DataFrame({"text": [f"row {number}" for number in range(20)]})
 
 
-def a_dollar(text: str) -> Reply:
-    """An answer for a dollar that fits ``Person`` and no ``Numbered``."""
+def a_reply(text: str, cost: float = 1.0) -> Reply:
+    """An answer that fits ``Person`` and no ``Numbered``."""
     body = json.loads(completion(json.dumps({"name": text, "age": 1})).pieces[0])
-    bill = {"prompt_tokens": 4, "completion_tokens": 3, "cost": 1.0}
+    bill = {"prompt_tokens": 4, "completion_tokens": 3, "cost": cost}
     return Reply([json.dumps(body | {"usage": bill}).encode(), 0.01], headers={"Content-Type": "application/json"})
 
 
@@ -34,7 +35,7 @@ def a_dollar(text: str) -> Reply:
 def model(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> mf.ChatCompletion:
     """A model that asks once more for an answer that does not fit."""
     monkeypatch.setenv("OPENROUTER_API_KEY", "none")
-    counting.reply = a_dollar
+    counting.reply = a_reply
     return counting.model("openrouter/scripted", api_key=None, profile={"reasks": 1})
 
 
@@ -58,6 +59,34 @@ def test_no_request_is_sent_that_the_budget_does_not_cover(
     assert counting.calls == most
     assert frame["_cost"].sum() == most
     assert frame["_error"].dropna().str.contains("max_cost").any()
+
+
+@pytest.mark.parametrize("parts", [0, 4])
+def test_a_model_that_costs_nothing_is_not_asked_one_row_after_the_other(
+    counting: Counting, monkeypatch: pytest.MonkeyPatch, parts: int
+) -> None:
+    monkeypatch.setenv("OPENROUTER_API_KEY", "none")
+    monkeypatch.setattr("msgflux_nb.tables.gate._ALONE_SECONDS", LONG)
+    under_way = 0
+    most = 0
+
+    def free(text: str) -> Reply:
+        nonlocal under_way, most
+        with counting.server.lock:
+            under_way += 1
+            most = max(most, under_way)
+        time.sleep(0.02)
+        with counting.server.lock:
+            under_way -= 1
+        return a_reply(text, cost=0.0)
+
+    counting.reply = free
+    data: Any = dd.from_pandas(ROWS, npartitions=parts) if parts else ROWS
+    model = counting.model("openrouter/scripted", api_key=None)
+    frame: Any = mf.extract(data, Person, model=model, max_cost=1.0, store=False, progress=False)
+    frame = frame.compute(scheduler="threads") if parts else frame
+    assert frame["_status"].eq("ok").all()
+    assert most > 3
 
 
 def test_a_row_that_lacks_an_answer_says_what_was_paid_and_is_asked_for_the_rest(

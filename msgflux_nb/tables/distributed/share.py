@@ -220,7 +220,7 @@ class Desk:
                 gate.congest(ticket, retry_after=one["retry_after"])
             else:
                 getattr(gate, one["how"])(ticket, used=one["used"])
-        spent.first.end(known=spent.cost > 0)
+        spent.first.end(known=spent.answers > 0)
 
     def _on_stop(self, *, part: str, reason: str) -> None:
         stopping = self._parts.get(part)
