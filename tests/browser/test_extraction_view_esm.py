@@ -229,7 +229,7 @@ def test_a_click_opens_a_row_with_its_text_and_the_places_that_it_quotes(page: P
     assert detail.locator("mark").first.get_attribute("title") == "name"
     expect(detail).to_contain_text("1 attempt")
     expect(detail.get_by_text('{"model": "x"}')).to_be_hidden()
-    detail.get_by_text("what was sent").click()
+    detail.get_by_text("request", exact=True).click()
     expect(detail.get_by_text('{"model": "x"}')).to_be_visible()
     widget.receive(picture={**told, "rows": [[99, "99", "ok", ["x", "1"], "", ""]]})  # it goes on
     expect(detail).to_be_visible()

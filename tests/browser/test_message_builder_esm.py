@@ -93,12 +93,12 @@ def test_the_total_is_an_estimate_and_what_is_not_known_is_said(open_builder: Op
 def test_an_answer_is_markdown_and_can_be_shown_as_it_stands(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["q", "a **b**"])
     expect(turn(page, 1).locator("strong")).to_have_text("b")
-    turn_menu(turn(page, 1), "Show as it stands")
+    turn_menu(turn(page, 1), "Show as plain text")
     assert drawn(page)[1] == "a **b**"
     more = turn(page, 1).get_by_role("button", name="more for this turn")
     expect(more).to_be_focused()
     more.click()
-    expect(page.get_by_role("menuitem", name="Draw it as Markdown")).to_be_visible()
+    expect(page.get_by_role("menuitem", name="Draw as Markdown")).to_be_visible()
     page.keyboard.press("Escape")
     bridge.widget.history.replace(1, {"role": "assistant", "content": "c *d*"})
     bridge.widget.changed()
@@ -113,7 +113,7 @@ def test_what_a_person_wrote_is_drawn_too_if_it_is_formatted(open_builder: Open,
     expect(first.locator("strong")).to_have_text("in")
     expect(first.locator(".mf-name-in-text")).to_have_text("{{it}}")
     assert drawn(page) == ["What is in {{it}}?\nAnd there?", "ok", texts_[2]]
-    turn_menu(first, "Show as it stands")
+    turn_menu(first, "Show as plain text")
     assert drawn(page)[0] == texts_[0]
     first.focus()
     press(bridge, "Enter")
@@ -262,7 +262,7 @@ def test_buttons_do_the_same_and_keep_the_focus(open_builder: Open, page: Page) 
     bridge.exchange()
     assert texts(bridge) == ["b", "a", "c"]
     expect(turn(page, 1).get_by_role("button", name="more for this turn")).to_be_focused()
-    turn_menu(turn(page, 1), "Take it out")
+    turn_menu(turn(page, 1), "Remove")
     bridge.exchange()
     expect(turn(page, 1)).to_be_focused()
     page.get_by_role("button", name="undo").click()
@@ -506,12 +506,12 @@ def test_two_views_show_the_same_draft_and_one_may_leave(open_builder: Open, pag
 def test_names_become_a_form_and_its_values_fill_the_messages(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["Greet {{who}} in {{ language }}."])
     bridge.exchange()
-    expect(page.locator(".mf-form .mf-note")).to_have_text("not filled, and sent as it stands: who, language")
+    expect(page.locator(".mf-form .mf-note")).to_have_text("not filled, and sent as written: who, language")
     page.get_by_role("textbox", name="value of who").fill("Ada")
     until(lambda: bridge.page.sent("variable"))
     bridge.exchange()
     assert texts(bridge) == ["Greet Ada in {{ language }}."]
-    expect(page.locator(".mf-form .mf-note")).to_have_text("not filled, and sent as it stands: language")
+    expect(page.locator(".mf-form .mf-note")).to_have_text("not filled, and sent as written: language")
     page.get_by_role("textbox", name="message").press_sequentially("And {{more}}")
     expect(page.get_by_role("textbox", name="value of more")).to_be_visible()
 

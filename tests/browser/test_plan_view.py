@@ -180,7 +180,7 @@ def test_thoughts_that_were_never_judged_are_as_light_as_pruned_ones_once_the_pl
     unjudged, pruned, kept = (view.page.locator(f".mf-is-{kind}").last for kind in ("open", "pruned", "kept"))
     assert unjudged.evaluate(colour) == pruned.evaluate(colour) != live == kept.evaluate(colour)
     unjudged.hover()
-    assert view.texts(".mf-why > .mf-is") == ["not judged: the plan was over before"]
+    assert view.texts(".mf-why > .mf-is") == ["not judged: the plan ended first"]
 
 
 def test_a_tall_tree_opens_at_its_root_and_its_best_path(board: Open, page: Page) -> None:

@@ -358,7 +358,7 @@ def test_other_arguments_are_checked_while_they_are_typed(board: Open) -> None:
     field = view.page.get_by_role("textbox", name="arguments of call 1")
     assert field.input_value() == '{\n  "a": 17,\n  "b": 25\n}'
     use = view.button("Run with these")
-    for text, problem in [("{", "no JSON"), ("[]", "expected a JSON object"), ('{"b": 1}', "missing: a")]:
+    for text, problem in [("{", "not valid JSON"), ("[]", "expected a JSON object"), ('{"b": 1}', "missing: a")]:
         field.fill(text)
         expect(view.lane().locator(".mf-editor .mf-problem")).to_contain_text(problem)
         expect(use).to_be_disabled()

@@ -188,5 +188,5 @@ export function staleNote(el, model) {
   const output = el.closest(".jp-NotebookPanel .jp-OutputArea-child"); // voila saves nothing
   const twin = output?.nextElementSibling?.querySelector(".msgflux-twin");
   const old = twin instanceof HTMLElement && Number(twin.dataset.kept) < model.get("kept");
-  return old ? "the saved notebook keeps an older state: run this cell again to keep the next" : "";
+  return old ? "the saved notebook keeps an older state: run this cell again to update it" : "";
 }

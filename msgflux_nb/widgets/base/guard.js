@@ -9,7 +9,7 @@ import { mathsFrom } from "./maths.js";
 
 /** @typedef {{ el: HTMLElement, shown: Set<string> }} Guarded a view, and the errors that it shows */
 
-const WHAT_TO_DO = "Run this cell again. If it comes back, copy the details into a report of the error.";
+const WHAT_TO_DO = "Run this cell again. If the error returns, copy the details into a bug report.";
 const GONE = "The kernel was restarted or has ended: run this cell again. What is shown here stays, and can be copied.";
 
 /** All views of this module. @type {Set<Guarded>} */

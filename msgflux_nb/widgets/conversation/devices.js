@@ -14,7 +14,7 @@ const LONGEST_SECONDS = 600; // of sound, 19 MB
 export function deviceProblem() {
   const devices = /** @type {MediaDevices | undefined} */ (navigator.mediaDevices);
   if (devices) return "";
-  return "only where the page comes by https or from this machine: the browser offers it nowhere else";
+  return "only on pages that are loaded over https or from this machine: the browser allows it nowhere else";
 }
 
 /**

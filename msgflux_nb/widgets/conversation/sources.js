@@ -109,7 +109,7 @@ export function sourceMenu(tray, loose, taker, signal) {
         title: "a picture, an array or a figure",
         pick: () => open(variablePanel(tray, (name) => taker.take([tray.find("pick", name, { name }, loose)]), close, signal), ""),
       },
-      { label: "Another text", icon: "text", title: "to stand behind a picture", pick: taker.text },
+      { label: "Another text", icon: "text", title: "such as one after a picture", pick: taker.text },
     ];
   }
 

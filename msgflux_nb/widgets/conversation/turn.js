@@ -86,15 +86,15 @@ function turnMenu({ id, parts }, plain, hands) {
   const does = (/** @type {string} */ act) => () => hands.does(act, id, "more");
   const texts = parts.filter(({ kind }) => kind === "text").map(({ text }) => text ?? "");
   /** @type {Entry[]} */
-  const markdown = parts.some(({ html }) => html) ? [{ label: plain ? "Draw it as Markdown" : "Show as it stands", icon: "text", pick: does("plain") }] : [];
+  const markdown = parts.some(({ html }) => html) ? [{ label: plain ? "Draw as Markdown" : "Show as plain text", icon: "text", pick: does("plain") }] : [];
   return [
     ...markdown,
     { label: "Copy the text", icon: "copy", pick: () => void copied(texts.join("\n\n")), disabled: !texts.length },
-    { label: "Double it", icon: "plus", key: "⌃D", pick: does("duplicate") },
+    { label: "Duplicate", icon: "plus", key: "⌃D", pick: does("duplicate") },
     { label: "Move up", icon: "arrow-up", key: "⌥↑", pick: does("up") },
     { label: "Move down", icon: "arrow-down", key: "⌥↓", pick: does("down") },
     "-",
-    { label: "Take it out", icon: "trash", key: "⌦", title: "undo brings it back", pick: does("delete") },
+    { label: "Remove", icon: "trash", key: "⌦", title: "undo brings it back", pick: does("delete") },
   ];
 }
 

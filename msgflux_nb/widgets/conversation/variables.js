@@ -113,7 +113,7 @@ export function variableForm(store, draft, signal) {
       if (timer === undefined && field.value !== value) field.value = value;
     }
     const empty = names.filter((name) => !model.get("variables")[name]);
-    note.replaceChildren(...(empty.length ? [icon("warning"), `not filled, and sent as it stands: ${empty.join(", ")}`] : []));
+    note.replaceChildren(...(empty.length ? [icon("warning"), `not filled, and sent as written: ${empty.join(", ")}`] : []));
     node.hidden = names.length === 0;
   });
 

@@ -208,7 +208,7 @@ function actButton(model, el, deaf, signal) {
       node.classList.toggle("mf-primary", !stops);
       node.classList.toggle("mf-line", stops);
       key.hidden = !stops;
-      node.title = stops ? "stop, and keep what came (Esc)" : text;
+      node.title = stops ? "stop, and keep the results so far (Esc)" : text;
     }
     // Keep its place and its focus.
     node.classList.toggle("mf-away", !told.action && told.state !== "stopping");
@@ -234,7 +234,7 @@ function actButton(model, el, deaf, signal) {
 }
 
 /**
- * Return whether the button stands below the rows, beside the forecast for the others.
+ * Return whether the button is below the rows, next to the forecast for the others.
  * @param {Picture} told
  */
 function isBelow({ action, state }) {

@@ -86,7 +86,7 @@ export function columnHead(name, head) {
    */
   function drawShares(shares, { others = 0, distinct = 0, all_differ = false, uncounted = false }) {
     /** @type {[string, number, string][]} */
-    const all = all_differ ? [["\u0000all", shares.reduce((sum, [, count]) => sum + count, others), "each another"]] : shares.map(([text, count]) => [text, count, text]);
+    const all = all_differ ? [["\u0000all", shares.reduce((sum, [, count]) => sum + count, others), "all different"]] : shares.map(([text, count]) => [text, count, text]);
     if (others && !all_differ) all.push(["\u0000others", others, `${counted(distinct - shares.length)}${uncounted ? " or more" : ""} others`]);
     const whole = all.reduce((sum, [, count]) => sum + count, 0) || 1;
     drawBars(all, (bar, count) => {
@@ -94,7 +94,7 @@ export function columnHead(name, head) {
     });
     const names = shares.slice(0, 2).map(([text]) => text);
     const more = distinct - names.length;
-    setText(first, all_differ ? `${counted(distinct)}${uncounted ? "+" : ""}, each another` : [...names, ...(more > 0 ? [`${counted(more)}${uncounted ? "+" : ""} more`] : [])].join(", "));
+    setText(first, all_differ ? `${counted(distinct)}${uncounted ? "+" : ""}, all different` : [...names, ...(more > 0 ? [`${counted(more)}${uncounted ? "+" : ""} more`] : [])].join(", "));
   }
 
   return { node, draw };

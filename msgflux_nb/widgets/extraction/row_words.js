@@ -33,7 +33,7 @@ export const STATE_TITLES = {
  * @param {Picture} picture
  */
 export function ofText({ state, total, finished, more_rows }) {
-  if (state === "idle") return total === null ? "rows: as many as there are" : `row${total === 1 ? "" : "s"}, none asked about yet`;
+  if (state === "idle") return total === null ? "rows, number not known yet" : `row${total === 1 ? "" : "s"}, none asked about yet`;
   if (more_rows) return `tried of ${counted(finished + more_rows)}`;
   return total === null ? "rows so far" : `of ${counted(total)}`;
 }

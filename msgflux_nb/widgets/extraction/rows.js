@@ -172,7 +172,7 @@ export function rowTable(ask) {
   function opened(told) {
     if (told.position !== open) return;
     clearTimeout(patience);
-    const folded = /** @type {[string, string][]} */ ([["what was sent", told.request], ["what came", told.answer]]);
+    const folded = /** @type {[string, string][]} */ ([["request", told.request], ["answer", told.answer]]);
     show([
       ...(told.error ? [element("p", { class: "mf-problem" }, told.error)] : []),
       element("p", { class: "mf-words", dir: "auto" }, ...marked(told)),

@@ -167,7 +167,7 @@ def _caption(head: Mapping[str, Any]) -> str:
     if "bars" in head:
         return " – ".join(dict.fromkeys(filter(None, head["ends"])))
     if head.get("all_differ"):
-        return f"{head['distinct']:,}, each another"
+        return f"{head['distinct']:,}, all different"
     names = [name for name, _ in head.get("shares", ())[:2]]
     more = head.get("distinct", 0) - len(names)
     return ", ".join([*names, *([f"{more:,} more"] if more > 0 else [])])

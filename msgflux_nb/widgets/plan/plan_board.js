@@ -43,7 +43,7 @@ export function planBoard(store, el, { live, signal }) {
   const state = stateWord();
   const said = element("span", { class: "mf-said mf-cut mf-mid" });
   const tools = element("span", { class: "mf-tools" });
-  const stop = textButton("Stop", "stop, and keep what came (Esc)", () => store.model?.send({ type: "stop" }), { icon: "stop", key: "esc", kind: "mf-line" });
+  const stop = textButton("Stop", "stop, and keep the results so far (Esc)", () => store.model?.send({ type: "stop" }), { icon: "stop", key: "esc", kind: "mf-line" });
   const others = textButton("Ask the others", "ask for the answers that stopping early has left out", () => store.model?.send({ type: "others" }), { icon: "plus", kind: "mf-line" });
   const head = element("header", { class: "mf-top" }, title, state.node, said, element("span", { class: "mf-grow" }), tools);
   if (live) head.append(presentButton(el, signal), others, stop);
@@ -129,7 +129,7 @@ export function planBoard(store, el, { live, signal }) {
     const answer = end?.answer ?? "";
     const line = kind === "react" || winner() ? "" : answer.split("\n", 1)[0];
     const judged = end?.judged ? " · grouped by a model" : "";
-    const tie = end?.margin === 0 ? " · a tie means nothing" : "";
+    const tie = end?.margin === 0 ? " · a tie, so the answer is arbitrary" : "";
     const recorded = end?.recorded ? ` · ${end.recorded}` : "";
     const text = `${line}${judged}${tie}${recorded}`;
     if (said.textContent !== text) said.textContent = text;

@@ -80,10 +80,10 @@ export function planSeconds(seconds) {
 /** @type {Record<string, string>} */
 const NODE_WORDS = {
   open: "not judged yet",
-  over: "not judged: the plan was over before",
+  over: "not judged: the plan ended first",
   kept: "kept for the next step",
   pruned: "pruned: others of its step were better",
-  dead: "dead: your check says that it cannot lead there",
+  dead: "dead: your check says that it cannot lead to a solution",
   solved: "solved: your check says so",
 };
 

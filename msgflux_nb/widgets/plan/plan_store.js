@@ -22,7 +22,7 @@ import { RunStore } from "../base/run_store.js";
 const LONGEST_PAUSE = 1500; // the longest pause of a replay, in milliseconds
 const TIMELESS_MOMENT = 60;
 const TIMELESS_PLAN = 8000;
-const TOO_QUICK = 1000; // milliseconds: below this average, as from a recording at full speed, a replay could not be followed
+const TOO_QUICK = 1000; // milliseconds; a shorter plan, as from a recording at full speed, is replayed at a fixed pace
 
 /** The state of a plan at a moment. */
 export class PlanState {

@@ -28,7 +28,7 @@ const STATES = {
   gone: ["look", "no kernel", "warning"],
 };
 
-export const AT_ONCE = 0.005; // seconds until the first word that say nothing
+export const AT_ONCE = 0.005; // seconds; a shorter wait for the first word is not shown
 
 /**
  * Return the state of a side, as a key of STATES.
@@ -194,7 +194,7 @@ export function withFigures(text) {
   return told ? text.split(/([\d][\d.,]*(?: s\b)?)/).map((part, at) => (at % 2 ? element("b", {}, part) : part)) : [text];
 }
 
-const FIGURES_MS = 100; // figures that move are read at this pace, and laying them out takes longer than a word
+const FIGURES_MS = 100; // between two drawings of changing figures: their layout takes longer than that of a word
 
 /** @returns {(moving: boolean) => boolean} whether figures wait for a later drawing, since they have just been drawn */
 export function figurePace() {

@@ -40,7 +40,7 @@ export function fieldPlaces(text) {
 const WHOLE_STRING = /^"(?:[^"\\]|\\.)*"$/s;
 
 /**
- * Reads a JSON text that grows, each letter once, and a string that is not whole again.
+ * Read a growing JSON text: each character once, except that an open string is read again.
  * @returns {(text: string) => [start: number, end: number][]} the new stretches of keys, brackets, colons and commas
  */
 export function jsonSigns() {

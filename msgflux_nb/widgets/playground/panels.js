@@ -132,7 +132,7 @@ function differing([kind, text]) {
  * @returns {Panel}
  */
 export function rawPanel(play, signal) {
-  const node = element("div", {}, element("p", { class: "mf-hint" }, "What was sent and what came, once something has run."));
+  const node = element("div", {}, element("p", { class: "mf-hint" }, "The request and the answer appear here after a run."));
 
   /** @param {any} message */
   function read(message) {

@@ -8,7 +8,7 @@ import { element, onChange } from "../base/dom.js";
 
 /** @type {Record<string, string>} */
 const PLAN_WORDS = {
-  react: "think, use the tools, look at what came, until there is an answer",
+  react: "think, use the tools, read their results, until there is an answer",
   self_consistency: "ask the same several times, and take the answer that most give",
   tree_of_thoughts: "propose next thoughts, value them, and go on with the best",
 };

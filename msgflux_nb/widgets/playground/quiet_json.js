@@ -47,7 +47,7 @@ export function quietJson(el, signal) {
 }
 
 /**
- * A stretch of an element's text that does not move: the page has no work with it when a text grows.
+ * Return a range of an element's text with fixed ends, which costs the page nothing while the text grows.
  * @param {Element} words
  * @param {number} start
  * @param {number} end

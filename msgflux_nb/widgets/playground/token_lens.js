@@ -32,7 +32,7 @@ export function tokenLens(play, signal) {
   const surprise = element("span", {}, "Surprise");
   const legend = element("div", { class: "mf-legend" }, surprise, element("span", { class: "mf-grow" }), "sure", element("span", { class: "mf-ramp" }, ...rampSteps()), "unlikely");
   legend.title = "stronger is less likely, in the words, the strip and the bars alike";
-  const wide = textButton("expand", "the whole body for the tokens", () => expand(true), { icon: "panel", class: "mf-dim" });
+  const wide = textButton("expand", "use the whole view for the tokens", () => expand(true), { icon: "panel", class: "mf-dim" });
   const back = textButton("conversation", "back to the conversation", () => expand(false), { icon: "left" });
   const said = element("span", { class: "mf-note mf-cut mf-mid" }, "how likely each token of the answer was, and what else could have stood there");
   const head = element("div", { class: "mf-lens-head", hidden: true }, back, element("b", { class: "mf-title" }, "Tokens"), said);
@@ -225,11 +225,11 @@ export function tokenLens(play, signal) {
 
 /** @returns {HTMLElement} */
 function barTrack() {
-  return element("span", { class: "mf-track" }, element("i", { class: "mf-bar" }), element("i", { class: "mf-was", title: "as the model thinks: at temperature 1" }));
+  return element("span", { class: "mf-track" }, element("i", { class: "mf-bar" }), element("i", { class: "mf-was", title: "the model's own probability, at temperature 1" }));
 }
 
 function restRow() {
-  return element("div", { class: "mf-rest", title: "what is not in the list, taken as many tokens that are equally likely" }, element("span", {}, "all others"), barTrack(), element("output", { class: "mf-figures" }));
+  return element("div", { class: "mf-rest", title: "tokens that are not in the list, counted as many equally likely ones" }, element("span", {}, "all others"), barTrack(), element("output", { class: "mf-figures" }));
 }
 
 /** @param {Token[]} tokens */

@@ -76,7 +76,7 @@ export function recordForm(tell) {
   /** @param {ToldField} field */
   function value(field) {
     const node = element("output", { title: field.type }, element("span", { class: "mf-cut" }, field.missing ? "–" : field.value));
-    if (field.found === "no") node.append(element("span", { class: "mf-is", "data-s": "look", title: "the text does not hold these words" }, icon("warning"), "not in the text"));
+    if (field.found === "no") node.append(element("span", { class: "mf-is", "data-s": "look", title: "the text does not contain this value" }, icon("warning"), "not in the text"));
     if (field.edited) node.append(element("span", { class: "mf-note" }, "edited"));
     return node;
   }

@@ -21,7 +21,7 @@ import { recordForm } from "./record.js";
  * }} Status
  */
 
-const ORDERS = /** @type {const} */ ([["least sure first", 0.2], ["at random alone", 1]]);
+const ORDERS = /** @type {const} */ ([["least sure first", 0.2], ["at random only", 1]]);
 
 export default guarded(() => ({
   /** @param {{ model: Model, el: HTMLElement, signal?: AbortSignal }} props */
@@ -156,7 +156,7 @@ function reviewBoard(model, el, signal) {
     head.count.textContent = `${status.decided.toLocaleString("en-US")} of ${status.of.toLocaleString("en-US")} read`;
     head.bar.style.width = `${status.of ? Math.min(100, (100 * status.decided) / status.of) : 0}%`;
     const known = status.share !== null;
-    foot.said.replaceChildren(...(known ? ["so far ", element("b", {}, percent(status.share ?? 0)), " of rows all right", element("span", { class: "mf-mid" }, status.low < status.high ? ` · ${range(status.low, status.high)}` : "")] : [status.decided ? "how right the rest is, is not known yet" : "nothing is decided yet"]));
+    foot.said.replaceChildren(...(known ? ["so far ", element("b", {}, percent(status.share ?? 0)), " of rows all right", element("span", { class: "mf-mid" }, status.low < status.high ? ` · ${range(status.low, status.high)}` : "")] : [status.decided ? "the accuracy of the other rows is not known yet" : "nothing is decided yet"]));
     foot.interval.hidden = !known;
     foot.span.style.cssText = `left: ${100 * status.low}%; width: ${100 * (status.high - status.low)}%`;
     foot.dot.style.left = `${100 * (status.share ?? 0)}%`;

@@ -61,7 +61,7 @@ function resultLine() {
  */
 function waitingText({ phase, begun, final }, asks) {
   if (asks) return "Nothing has run yet. Approve runs it in your kernel; Reject tells the model why not.";
-  return begun && !final && !phase ? "nothing runs before it is whole" : "";
+  return begun && !final && !phase ? "nothing runs before the call is complete" : "";
 }
 
 /**

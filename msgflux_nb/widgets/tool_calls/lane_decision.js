@@ -35,8 +35,8 @@ function argumentsProblem(text, fields) {
   const parser = new PartialJson();
   parser.push(text);
   const { value } = parser;
-  if (parser.problem) return `no JSON: ${parser.problem}`;
-  if (!parser.complete) return text.trim() ? "no JSON: it ends in the middle" : "expected a JSON object";
+  if (parser.problem) return `not valid JSON: ${parser.problem}`;
+  if (!parser.complete) return text.trim() ? "not valid JSON: it ends in the middle" : "expected a JSON object";
   if (value === null || typeof value !== "object" || Array.isArray(value)) return "expected a JSON object, { … }";
   const missing = (fields ?? []).filter(({ path, required }) => required && valueAt(value, path) === undefined);
   if (missing.length) return `missing: ${missing.map(({ path }) => path.join(".")).join(", ")}`;
