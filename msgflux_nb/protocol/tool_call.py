@@ -23,10 +23,13 @@ _ID_LENGTH = 9  # Mistral requires it, and every other provider accepts it
 
 
 class ToolCall(NamedTuple):
-    """A tool call: the tool and its arguments. A custom tool's text is under ``"input"``.
+    """A tool call, complete if it comes from ``get_calls``; a response's ``tool_calls`` has every call.
 
-    ``get_calls`` returns complete calls only. A response's ``tool_calls`` has every call; the arguments of a broken one
-    are None.
+    Attributes:
+        id: the provider's id, by which its result is given; or one of ours if the provider sent none.
+        name: the name of the tool.
+        arguments: the arguments, decoded from JSON; a custom tool's text is under ``"input"``. None if they are broken
+            or still arriving.
     """
 
     id: str

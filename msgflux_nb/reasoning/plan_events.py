@@ -44,7 +44,14 @@ class Asking(msgspec.Struct, frozen=True):
 
 
 class Spent(msgspec.Struct, frozen=True):
-    """What the plan has spent so far; None if the tokens or the price of a call are not known."""
+    """What the plan has spent so far.
+
+    Attributes:
+        calls: the number of calls.
+        tokens: all billed tokens; None if those of a call are not known.
+        cost: US dollars; None if the price of a call is not known.
+        seconds: the time since the start.
+    """
 
     calls: int
     tokens: int | None

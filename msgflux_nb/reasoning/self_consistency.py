@@ -113,7 +113,8 @@ async def aself_consistency(
 ) -> PlanResult:
     """Like :func:`self_consistency`, but async: samples that are needed in any case are asked for concurrently.
 
-    With a function as ``stop``, samples are asked for one after another, since it may end the vote after each.
+    At most ``max_concurrency`` calls run at once. With a function as ``stop``, samples are asked for one after another,
+    since it may end the vote after each.
     """
     vote = _Vote(model, task, n, answer, key, stop, temperature, judge, prompts_of(prompts), budget, on_event)
     vote.take_up(before)

@@ -111,7 +111,7 @@ async def atree_of_thoughts(
     max_concurrency: int = 8,
     **budget: Unpack[Limits],
 ) -> PlanResult:
-    """Like :func:`tree_of_thoughts`, but async: the calls of one level run concurrently."""
+    """Like :func:`tree_of_thoughts`, but async: at most ``max_concurrency`` calls of one level run at once."""
     tree = _Tree(
         model, task, breadth, depth, answer, propose, value, check, samples, prompts_of(prompts), budget, on_event
     )

@@ -231,13 +231,31 @@ class FrameAccessor(SeriesAccessor):
         return cells(self._data)
 
     def to_csv(self, path: Any = None, **options: Any) -> str | None:
-        """Write the table as CSV without live formulas, with the options of :meth:`pandas.DataFrame.to_csv`."""
+        """Write the table as CSV without live formulas: to a file, or return it as text without a ``path``.
+
+        Args:
+            path: a file, or None for the text.
+            options: options of :meth:`pandas.DataFrame.to_csv` with which a spreadsheet reads the same cells.
+
+        Raises:
+            ValueError: an option that would let a text begin a new cell or lose its first character.
+        """
         from .formats.export import to_csv
 
         return to_csv(self._data, path, **options)
 
     def to_excel(self, path: Any, *, sheet_name: str = "Sheet1", index: bool = True) -> None:
-        """Write the table as an Excel file without live formulas; needs openpyxl."""
+        """Write the table as an Excel file without live formulas; needs openpyxl.
+
+        Args:
+            path: a file, ``.xlsx``, or a binary file object.
+            sheet_name: the name of the sheet.
+            index: whether to write the labels, as the first columns.
+
+        Raises:
+            ImportError: openpyxl is not installed.
+            ValueError: there are more rows or columns than a sheet has, or Excel does not allow ``sheet_name``.
+        """
         from .formats.export import to_excel
 
         to_excel(self._data, path, sheet_name=sheet_name, index=index)

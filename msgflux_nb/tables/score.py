@@ -101,8 +101,8 @@ def score(
     """Compare a result with the truth, field by field.
 
     Rows are matched by their labels. Rows with equal labels are matched in order; if one side has more of them, as
-    after ``explode``, the rest is compared with nothing. The truth may cover only some rows. A row that failed is
-    wrong in every field; a row that was never sent does not count.
+    after ``explode``, the others are compared with missing cells. The truth may cover only some rows. A row that failed
+    is wrong in every field; a row that was never sent does not count.
 
     Two cells are equal if they have the same meaning: texts are compared in composed Unicode with single spaces,
     numbers by value (floats with a relative tolerance of a billionth), moments as moments; a blank text is missing. A
@@ -114,7 +114,10 @@ def score(
         truth: a DataFrame with the same labels and column names (other columns do not matter), a Series of one field,
             or a list of Structs or dicts, one for each row of the result, in its order.
         fields: the columns to compare; None for all that both have.
-        normalise: applied to texts before they are compared; None to compare them as they are.
+        normalise: applied to texts before they are compared; None to compare them unchanged.
+
+    Returns:
+        A :class:`Score`: right cells by field, and each cell that differs.
 
     Raises:
         ValueError: no label or no column is in both, ``fields`` names one that is not, or a list has another length

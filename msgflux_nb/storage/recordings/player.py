@@ -43,6 +43,9 @@ def replay(path: str | os.PathLike[str], speed: float = 1.0, otherwise: Any = No
             nothing.
         otherwise: a model that answers requests that are not recorded, with a warning in ``metadata.warnings``.
 
+    Returns:
+        A context manager; its ``recorded`` is a table of the recorded requests.
+
     Raises:
         RecordingError: there is no recording, it was changed by hand, or it has a later format version.
         NotRecordedError: a request inside the block is not recorded, and ``otherwise`` is None.

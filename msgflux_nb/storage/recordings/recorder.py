@@ -54,6 +54,9 @@ def record(
         title: the recording's title, for its first line.
         licence: the licence under which it may be shared.
 
+    Returns:
+        A context manager, for one recording.
+
     Raises:
         RecordingError: the file cannot be written, or is not a recording.
 

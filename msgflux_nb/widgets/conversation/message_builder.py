@@ -148,7 +148,11 @@ class MessageBuilder(Intake):
         return [name for name in dict.fromkeys(names) if not self.variables.get(name)]
 
     def attach(self, source: Any, name: str | None = None) -> None:
-        """Add to the draft: a path, bytes, an open file, a PIL image, an array, a figure, an https URL or a part.
+        """Add a part to the draft.
+
+        Args:
+            source: a path, bytes, an open file, a PIL image, an array, a figure, an https URL or a content part.
+            name: its file name; by default the source's own.
 
         Raises:
             MediaError: it cannot be sent; the message says why.
@@ -159,7 +163,7 @@ class MessageBuilder(Intake):
         self._took()
 
     def add(self, message: Message | str) -> None:
-        """Append a turn; a text becomes a turn of the user."""
+        """Append a turn: a message dict, or a text, which becomes a turn of the user."""
         [message] = checked([ChatBlock.user(message) if isinstance(message, str) else message])
         with self.lock:
             self.history.add(message)

@@ -148,7 +148,7 @@ class ExtractionView(ExtractionBoard):
             job.wait(_CLOSING_SECONDS)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the end of the run; return False if the time is over first."""
+        """Wait for the end of the run; return False if ``timeout_seconds`` pass first."""
         return self._ended.wait(timeout_seconds)
 
     def close(self) -> None:

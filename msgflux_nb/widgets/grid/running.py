@@ -125,7 +125,7 @@ class RunningGrid(View):
         self._over.wait(_CLOSING_SECONDS)
 
     def wait(self, timeout_seconds: float | None = None) -> bool:
-        """Wait for the end; return False if the time is over first."""
+        """Wait for the end of the run; return False if ``timeout_seconds`` pass first."""
         if not (self._begun.wait(timeout_seconds) and self._over.wait(timeout_seconds)):
             return False
         with self._telling:  # until the end is shown

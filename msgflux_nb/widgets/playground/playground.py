@@ -165,7 +165,7 @@ class Playground(PlayPage):
         self.builder.model = self.prefill.model = self.picker.model = model
 
     def set_option(self, name: str, value: Any) -> None:
-        """Change an option of the model for later runs; without a name, use the given model's options again."""
+        """Set an option for later runs, or leave it out with None; an empty ``name`` restores the model's own options."""
         varied = self._as_given
         if name:
             varied = copy.copy(self._model)
@@ -278,10 +278,10 @@ class Playground(PlayPage):
     # -- for the notebook: actions -------------------------------------------------------------------------------------
 
     def attach(self, source: Any, *, name: str | None = None) -> None:
-        """Add a file to the message being written: a path, bytes, an open file, a PIL image, an array or a figure.
+        """Add a file to the message being written, as :meth:`MessageBuilder.attach` does.
 
         Raises:
-            MediaError: it cannot be sent.
+            MediaError: it cannot be sent; the message says why.
         """
         self.builder.attach(source, name)
 
