@@ -165,7 +165,7 @@ class Playground(PlayPage):
         self.builder.model = self.prefill.model = self.picker.model = model
 
     def set_option(self, name: str, value: Any) -> None:
-        """Set an option for later runs, or leave it out with None; an empty ``name`` restores the model's own options."""
+        """Set an option for later runs, or leave it out with None; an empty name restores the model's own options."""
         varied = self._as_given
         if name:
             varied = copy.copy(self._model)
