@@ -44,7 +44,7 @@ SHOWN = {
     "Texts to a table": ("table", "releases[['package', 'version', 'mood', '_status']].head(6)"),
     "Find where a value stands": ("spans", "mf.ReviewView(releases)"),
     "Score against a truth": ("score", "mf.score(releases, truth)"),
-    "Catch what failed, and keep what came": ("catch", "caught(flaky)"),
+    "Catch what failed, and keep the answer so far": ("catch", "caught(flaky)"),
     "Retry by itself": ("retry", "answer"),
     "Look into a recording": ("recording", "model.recorded[['question', 'options', 'status', 'seconds']]"),
     "Forecast what a batch will cost": (

@@ -170,7 +170,7 @@ class Call:
             self._go_on(**change)
 
     def _let_go_on(self) -> Generator[Exchange, MsgfluxError | None, None]:
-        """Send a paused answer back as it is, so that the provider goes on with it."""
+        """Send a paused answer back as it is, so that the provider continues it."""
         while self.exchange.is_paused and self._pauses < _MOST_PAUSES:
             self._pauses += 1
             before, said = self.exchange, {"role": "assistant", **self.turn()}

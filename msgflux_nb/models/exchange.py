@@ -187,7 +187,7 @@ class Exchange:
 
     @property
     def received(self) -> bytes | None:
-        """The bytes of the answer as they came, if they are kept; else None."""
+        """The bytes of the answer as received, if they are kept; else None."""
         return b"".join(self._received) or None
 
     @property

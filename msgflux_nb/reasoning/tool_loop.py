@@ -61,7 +61,7 @@ class StepEnded(msgspec.Struct, frozen=True):
 
     Attributes:
         step: the number of the request.
-        stream: the answer, as far as it came.
+        stream: the answer so far.
         error: the exception that ended it early, interrupts included; None if it is complete.
     """
 

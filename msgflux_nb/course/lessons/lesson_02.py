@@ -21,7 +21,7 @@ def unsure(answer: Any) -> str:
     need(value >= 0, "An entropy is not negative: it is minus the sum of p · log2 p.")
     need(
         abs(value - right * 0.6931) > 0.01 or abs(value - right) < 0.01,
-        "That is the entropy in nats. Take log2, or divide by ln 2, to have it in bits.",
+        "That is the entropy in nats. Take log2, or divide by ln 2, to get bits.",
     )
     need(
         abs(value - right) < 0.02,

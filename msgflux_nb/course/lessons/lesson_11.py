@@ -34,7 +34,7 @@ LESSON = Lesson(
     "From texts to a table",
     (
         Exercise(
-            "the table of a batch that was stopped and gone on with",
+            "the table of a batch that was stopped and resumed",
             paid_once,
             hints=(
                 'Pass store="run.sqlite" to mf.extract, and interrupt the cell while it runs.',

@@ -16,9 +16,9 @@ AGAIN = {
 }
 _WHY = {
     "Too many requests": "the server says when to come back, and the same request is answered then",
-    "A stream that is cut": "the network failed, not the request; what had come is in the error's snapshot",
+    "A stream that is cut": "the network failed, not the request; what had arrived is in the error's snapshot",
     "A refusal": "the model has answered: it will not do this, however often it is asked",
-    "A model that was retired": "the name is not there any more; the same request can never succeed",
+    "A model that was retired": "the name no longer exists; the same request can never succeed",
 }
 
 
@@ -41,7 +41,7 @@ LESSON = Lesson(
             again,
             hints=(
                 "Ask of each: would the very same request be answered in a minute?",
-                "A limit and a cut line pass by themselves. A refusal and a name that is gone do not.",
+                "A rate limit and a broken connection pass by themselves. A refusal and a retired model do not.",
             ),
             solution="""
 answer = {

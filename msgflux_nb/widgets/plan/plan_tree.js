@@ -269,7 +269,7 @@ export function treeBody(store) {
     const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, `value ${planNumber(each.value)}`))));
     const parts = [list, ...(about.parent ? [planState(...nodeStanding(about, store.state.end !== null))] : [])];
     if (about.calls.length && about.id === pinned) parts.push(...about.calls.map(modelCall));
-    else if (about.calls.length) parts.push(textButton(about.calls.length === 1 ? "its call" : `its ${about.calls.length} calls`, "show what was asked and what came (Enter)", () => pin(about), { icon: "eye", kind: "mf-line" }));
+    else if (about.calls.length) parts.push(textButton(about.calls.length === 1 ? "its call" : `its ${about.calls.length} calls`, "show prompt and answer (Enter)", () => pin(about), { icon: "eye", kind: "mf-line" }));
     why.replaceChildren(...parts);
   }
 

@@ -315,7 +315,7 @@ def _told(call: Any) -> dict[str, Any]:
 
 
 def _asked(state: Any) -> dict[str, Any]:
-    """Return a call that nothing runs as the page shows it; what is not a JSON object is shown as it came."""
+    """Return a call that nothing runs as the page shows it; what is not a JSON object is shown unchanged."""
     text = state.raw[:_MOST_CHARACTERS]
     try:
         shown = _rows_of(state.partial) if isinstance(state.partial, dict) and len(state.raw) == len(text) else None
