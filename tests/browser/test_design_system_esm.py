@@ -154,6 +154,19 @@ def test_a_click_that_no_kernel_hears_says_so(page: Page) -> None:
     assert widget.errors() == []
 
 
+def test_states_have_the_colours_of_vs_code_where_there_is_no_jupyter(page: Page) -> None:
+    WidgetPage(page, PrefillEditor, {})
+    page.add_style_tag(content=":root { --vscode-charts-red: rgb(1, 2, 3); --vscode-charts-green: rgb(4, 5, 6); }")
+    script = """(names) => names.map((name) => {
+      const one = document.querySelector(".mf").appendChild(document.createElement("i"));
+      one.style.color = `var(${name})`;
+      return getComputedStyle(one).color;
+    })"""
+    assert page.evaluate(script, ["--mf-bad", "--mf-good"]) == ["rgb(1, 2, 3)", "rgb(4, 5, 6)"]
+    page.add_style_tag(content=":root { --jp-error-color1: rgb(7, 8, 9); }")
+    assert page.evaluate(script, ["--mf-bad"]) == ["rgb(7, 8, 9)"]
+
+
 def test_all_grows_with_the_scale(page: Page) -> None:
     widget = opened(page)
     size = "getComputedStyle(document.querySelector('.msgflux-prefill')).fontSize"

@@ -232,6 +232,17 @@ def test_keys_walk_the_tree_and_the_slash_searches(board: Open) -> None:
     assert view.page.evaluate("document.activeElement.textContent.trim()") == "then 1"
 
 
+def test_a_tree_of_short_thoughts_needs_no_scrolling_sideways_in_a_narrow_view(board: Open, page: Page) -> None:
+    view = board(*samples.told(samples.tree))
+    for width, name in ((1200, "step 3 4 thoughts, 1 solved"), (420, "step 3 4, 1 solved")):
+        page.set_viewport_size({"width": width, "height": 760})
+        view.widget.settle()
+        until(lambda name=name: view.texts(".mf-caps span")[-1] == name, what="heads for this width")
+        assert page.locator(".mf-tree").evaluate("(tree) => tree.scrollWidth <= tree.clientWidth")
+        tops = page.locator(".mf-is-root").evaluate("(root) => root.getBoundingClientRect().height")
+        assert (tops > 30) == (width < 500)  # its text has two lines where one has no room
+
+
 def test_what_was_pruned_can_be_hidden(board: Open) -> None:
     view = board(*samples.told(samples.tree))
     before = view.page.locator(".mf-node").count()

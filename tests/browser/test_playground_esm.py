@@ -523,6 +523,8 @@ def test_a_model_is_picked_and_another_to_compare_with(page: Page) -> None:
     play.view.get_by_role("button", name="compare").click()
     play.view.get_by_role("menuitemradio", name="scripted/two").click()
     play.receive(chosen=["scripted/one", "scripted/two"])
+    play.settle()
+    assert (box(play.view).get_attribute("placeholder") or "").endswith("picture: both will answer")
     play.view.get_by_role("button", name="end the comparison").click()
     picked = [(message["side"], message["name"]) for message in play.sent("pick")]
     assert picked == [(0, "scripted/three"), (1, "scripted/two"), (1, "")]

@@ -86,6 +86,16 @@ def test_choices_say_how_often_the_answers_hold_them(opened: WidgetPage) -> None
     expect(opened.page.locator(".mf-choices .mf-sure").first).to_have_attribute("title", "in 100 % of the answers")
 
 
+@pytest.mark.parametrize("width", [960, 680, 460])
+def test_how_sure_a_field_is_has_room_for_its_bar_at_any_width(page: Page, opened: WidgetPage, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 700})
+    row = page.evaluate("model.get('row')")
+    opened.receive(row={**row, "fields": [{**field, "confidence": 0.5} for field in row["fields"]]})
+    opened.settle()
+    bars = page.locator(".mf-field .mf-sure > .mf-meter")
+    assert min(bars.evaluate_all("(all) => all.map((bar) => bar.getBoundingClientRect().width)")) > 15
+
+
 def test_a_field_is_edited_and_the_letters_in_it_are_no_commands(opened: WidgetPage) -> None:
     keyboard = opened.page.keyboard
     keyboard.press("2")

@@ -137,6 +137,22 @@ def vote(page: Page) -> None:
     WidgetPage(page, PlanView, {"plan": {}}).deliver(*timed(plans.told(plans.vote), clock))
 
 
+def react(page: Page) -> None:
+    """Four steps with tools, one of them asked before, and the answer."""
+    WidgetPage(page, PlanView, {"plan": {}}).deliver(*timed(plans.told(plans.react), itertools.count(0, 100)))
+
+
+def tree(page: Page) -> None:
+    """A small tree with kept, pruned and dead thoughts, and a solution."""
+    WidgetPage(page, PlanView, {"plan": {}}).deliver(*timed(plans.told(plans.tree), itertools.count(0, 100)))
+
+
+def narrow_tree(page: Page) -> None:
+    """The same where it has little room."""
+    page.set_viewport_size({"width": 400, "height": 760})
+    tree(page)
+
+
 def timed(told: Any, clock: Iterator[int]) -> Any:
     """What a plan tells, with the same times in each run."""
     if isinstance(told, list):
@@ -205,7 +221,8 @@ def reviewed(page: Page) -> None:
 
 OUTPUT = "color: var(--jp-ui-font-color0); font: 13px/1.5 var(--jp-content-font-family); width: 860px"
 VIEWS: dict[str, Callable[[Page], Any]] = {"extraction": sample, "calls": waiting, "picker": fields, "prefill": start}
-VIEWS |= {"messages": messages, "answers": answers, "vote": vote, "grid": cells, "review": reviewed}
+VIEWS |= {"messages": messages, "answers": answers, "grid": cells, "review": reviewed}
+VIEWS |= {"vote": vote, "react": react, "tree": tree, "tree-narrow": narrow_tree}
 VIEWS |= {f"playground-{name}": made for name, made in playground.STATES.items()}
 
 

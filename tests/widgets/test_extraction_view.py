@@ -208,6 +208,19 @@ def test_failures_are_grouped_by_what_they_have_in_common(view_of: Make) -> None
     assert view.picture["more_problems"] == 0
 
 
+def test_a_row_that_does_not_fit_names_its_field_and_what_is_wrong(view_of: Make) -> None:
+    begin, end = "the answer does not fit City: ", ". The model's text is in .raw."
+    errors = {
+        f"{begin}Expected `int | null`, got `str` - at `$.people`{end}": "people: expected int",
+        f"{begin}Object missing required field `name`{end}": "Object missing required field name",
+        "no: this is another one": "ValidationFailedError: no: this is another one",
+    }
+    said = list(errors)
+    view = view_of(texts(3), model=Scripted(lambda text: mf.ValidationFailedError(said[int(text.split()[1])])))
+    view.run(wait=True)
+    assert [row[4].partition(" | null, got")[0] for row in view.picture["rows"]] == list(errors.values())
+
+
 def test_a_picture_is_as_large_for_many_rows_as_for_some(view_of: Make) -> None:
     def script(text: str) -> Any:
         return mf.ValidationFailedError(f"{'x' * int(text.split()[1])} {text * 50}") if "7" in text else City(text * 99)

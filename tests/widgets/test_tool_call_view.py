@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import datetime
 import json
 import re
 import signal
@@ -265,6 +266,14 @@ def test_fields_are_those_of_the_schema_flat_with_what_is_required() -> None:
         ("via", "list[dict]", True),
         ("how", "str", False),
     ]
+
+
+def test_a_date_is_a_date_and_not_a_text() -> None:
+    def book(day: datetime.date, since: datetime.datetime, of: list[datetime.date]) -> str:
+        """Book."""
+        return ""
+
+    assert [one.type for one in tool_fields([book])["book"]] == ["date", "datetime", "list[date]"]
 
 
 # -- what a page is told -------------------------------------------------------------------------------------------

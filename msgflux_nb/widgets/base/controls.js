@@ -268,7 +268,8 @@ export function pickButton(title, entries, signal, kind = "") {
      * @param {string} [words] the words before it
      */
     set(text, words = "") {
-      if (chosen.textContent !== text) chosen.textContent = text;
+      const name = text.slice(text.indexOf("/") + 1);
+      if (chosen.textContent !== text) chosen.replaceChildren(element("span", { class: "mf-provider" }, text.slice(0, text.length - name.length)), name);
       if (before.textContent !== words) before.textContent = words;
       before.hidden = !words;
       node.setAttribute("aria-label", `${title}: ${text}`);

@@ -35,6 +35,7 @@ export class DraftStore {
     this.timer = undefined;
     this.adding = false;
     this.asked = false; // it was sent with a request, and has not changed since
+    this.others = ""; // what a parent says of who answers
     /** @type {Set<() => void>} */
     this.listeners = new Set();
   }
@@ -74,6 +75,13 @@ export class DraftStore {
   /** Whether there is anything to send. */
   get empty() {
     return !this.text.trim() && !this.tray.waiting.length && this.parts.every(({ kind, text }) => kind === "text" && !text);
+  }
+
+  /** Say behind the invitation to write who will answer. @param {string} others */
+  invite(others) {
+    if (others === this.others) return;
+    this.others = others;
+    this.tell();
   }
 
   /** @param {{ text?: string, role?: string, call?: string }} change */
@@ -289,7 +297,7 @@ export function composer(store, draft, signal) {
     if (call.value !== draft.call) call.value = draft.call;
     const tool = draft.role === "tool";
     const usual = store.turns.length ? "Write the next message" : "Write a message, or paste or drop a picture";
-    field.placeholder = tool ? "Write the result of the tool" : usual;
+    field.placeholder = tool ? "Write the result of the tool" : `${usual}${draft.others}`;
     call.placeholder = store.openCalls[0] ?? "id of the call";
     answers.hidden = !tool;
     role.show(draft.role);

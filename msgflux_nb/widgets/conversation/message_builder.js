@@ -43,6 +43,7 @@ export default guarded(() => {
         resync: () => store.resync(),
         /** Write the text of the message being written, without sending it. @param {string} text */
         write: (text) => draft.write({ text }),
+        invite: (/** @type {string} */ others) => draft.invite(others),
         blank: () => draft.empty && !store.turns.length,
         empty: () => !store.turns.length,
         undo: () => store.ask("undo"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -22,6 +23,9 @@ Picture = dict[str, Any]
 _PROBLEMS = 5
 _CELL = 80  # characters
 _ERROR = 400
+_MISFIT = re.compile(
+    r"(?:\w+: )?the answer does not fit [^:]+: (.*?)(?: - at `(.*?)`)?\. The model's text is in \.raw\.", re.DOTALL
+)
 _DIGITS = 9  # a number with more digits is shortened
 _ASKING = 3  # rows in flight that are shown below the others
 
@@ -121,10 +125,19 @@ def _rows(tally: Tally, positions: Iterable[int]) -> list[list[Any]]:
         state = None if ledger.is_open(position) else ledger.state(position)
         if state is not None:
             cells = _cells(ledger.values[position], found)
-            error = _cut(ledger.errors.get(position, ""), _CELL * 2)
+            error = _cut(_misfit(ledger.errors.get(position, "")), _CELL * 2)
             flags = _cut("; ".join(ledger.warnings.get(position, ())), _ERROR)
             rows.append([position, _label(tally, position), state, cells, error, flags])
     return rows
+
+
+def _misfit(error: str) -> str:
+    """Return the error of an answer that does not fit as ``count: expected int, got str``; another as it is."""
+    found = _MISFIT.fullmatch(error)
+    if found is None:
+        return error
+    what, path = found[1].replace("`", ""), (found[2] or "").removeprefix("$").removeprefix(".")
+    return f"{path}: {what[:1].lower()}{what[1:]}" if path else what
 
 
 def _cells(value: Any, found: tuple[Column, ...]) -> list[str | None]:

@@ -11,7 +11,9 @@ import { captionsOf, pathOf, scaleOf, treeLayout } from "./plan_layout.js";
 const TREE_ROW = 3.6; // units of 4 px
 const TREE_TOP = 9;
 const TREE_GAPS = [8, 24]; // the least and most space between two columns, for edges
-const TREE_VALUE = 8; // the width of the value before a thought
+const TREE_TIGHT = 3; // that space where the whole would have no room; then the root's text has several lines
+const TREE_ROOTS = [46, 46, 19]; // the widest root: usually, where only heads have two lines, and where all is tight
+const TREE_VALUES = [8, 8, 6]; // the width of the value before a thought, likewise
 const TREE_WIDEST = 52;
 const TREE_FOLDED = 7; // units before *+ 3 pruned*, where other thoughts have their value
 
@@ -52,6 +54,7 @@ export function treeBody(store) {
   let moved = false; // whether a person has scrolled; then the view stays where it is
   let unit = 4;
   let room = 0; // the width of the drawing's place, in px
+  let tight = 0; // 1: the heads have two lines; 2: all is as narrow as it can be
   let font = "";
   let sought = "";
   const measure = /** @type {CanvasRenderingContext2D} */ (document.createElement("canvas").getContext("2d"));
@@ -108,8 +111,10 @@ export function treeBody(store) {
     return line || "start";
   }
 
+  const valueWidth = () => TREE_VALUES[tight];
+
   function rootWidth() {
-    return Math.min(46, widthOf(rootText()) * (14 / 11) + 1);
+    return Math.min(TREE_ROOTS[tight], widthOf(rootText()) * (14 / 11) + 1);
   }
 
   function rootY() {
@@ -144,19 +149,32 @@ export function treeBody(store) {
       widths.clear();
       measure.font = font;
     }
-    const captions = captionsOf(state);
-    const sizes = state.levels.map((nodes, level) => {
-      if (!level) return rootWidth();
-      const caption = widthOf(captions[level].join(" ")) - (level + 1 < state.levels.length ? TREE_GAPS[0] : 0); // it may stand over edges
-      return Math.max(caption, TREE_VALUE + Math.max(10, ...nodes.map(({ text }) => widthOf(text))));
-    });
-    const whole = sizes.reduce((sum, one) => sum + one, 0);
     room = scroll.clientWidth;
-    const gap = Math.max(TREE_GAPS[0], Math.min(TREE_GAPS[1], (room / unit - whole - 6) / Math.max(1, sizes.length - 1)));
-    columns = [3];
+    tight = 0;
+    let sizes = sizesOf(state);
+    const wholeOf = () => sizes.reduce((sum, one) => sum + one, 0);
+    while (room && tight < 2 && room / unit < wholeOf() + 6 + TREE_GAPS[0] * (sizes.length - 1)) {
+      tight += 1;
+      sizes = sizesOf(state);
+    }
+    canvas.classList.toggle("mf-two-lines", tight > 0);
+    canvas.classList.toggle("mf-tight", tight === 2);
+    const whole = wholeOf();
+    const gap = Math.max(tight === 2 ? TREE_TIGHT : TREE_GAPS[0], Math.min(TREE_GAPS[1], (room / unit - whole - 6) / Math.max(1, sizes.length - 1)));
+    columns = [tight === 2 ? 1.5 : 3];
     for (const one of sizes) columns.push(/** @type {number} */ (columns.at(-1)) + one + gap);
     canvas.style.width = `${unit * (/** @type {number} */ (columns.at(-1)) - gap + 2)}px`;
     canvas.style.height = `${unit * (TREE_TOP + TREE_ROW * (layout.height + 1))}px`;
+  }
+
+  /** Return the widths of the columns. @param {PlanState} state */
+  function sizesOf(state) {
+    const captions = captionsOf(state);
+    return state.levels.map((nodes, level) => {
+      if (!level) return rootWidth();
+      const caption = widthOf(tight ? captions[level][1] : captions[level].join(" ")) - (level + 1 < state.levels.length ? TREE_GAPS[0] : 0); // it may stand over edges
+      return Math.max(tight === 2 ? 0 : caption, valueWidth() + Math.max(10, ...nodes.map(({ text }) => widthOf(text))));
+    });
   }
 
   /** @param {PlanNode} node @param {Set<number>} best */
@@ -203,10 +221,10 @@ export function treeBody(store) {
   /** @param {PlanState} state */
   function drawCaps(state) {
     const words = captionsOf(state);
-    const key = JSON.stringify([words, columns, unit]);
+    const key = JSON.stringify([words, columns, unit, tight]);
     if (caps.dataset.key === key) return;
     caps.dataset.key = key;
-    caps.replaceChildren(...words.map(([name, rest], level) => element("span", { class: "mf-cut", style: `left: ${unit * columns[level]}px; max-width: ${unit * (columns[level + 1] - columns[level] - 2)}px`, title: `${name} ${rest}`.trim() }, element("b", {}, name), " ", rest)));
+    caps.replaceChildren(...words.map(([name, rest], level) => element("span", { class: "mf-cut", style: `left: ${unit * columns[level]}px; max-width: ${unit * (columns[level + 1] - columns[level] - 2)}px`, title: `${name} ${rest}`.trim() }, element("b", {}, name), " ", tight === 2 ? rest.replace(/ thoughts?/, "") : rest)));
   }
 
   /** @param {Set<number>} best */
@@ -235,7 +253,7 @@ export function treeBody(store) {
    * @param {number} beyond units from the column's left to its end
    */
   function edge(parent, level, from, to, beyond) {
-    const text = level ? widthOf(parent.text) + TREE_VALUE : rootWidth();
+    const text = level ? widthOf(parent.text) + valueWidth() : rootWidth();
     const [x1, x2] = [unit * (columns[level] + text), unit * columns[level + 1]];
     const [y1, y2] = [from, to].map((y) => Math.round(10 * unit * (TREE_TOP + TREE_ROW * y)) / 10);
     const middle = x2 - Math.min(unit * 12, (x2 - x1) * 0.62);

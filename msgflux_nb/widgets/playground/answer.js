@@ -113,6 +113,7 @@ function answerCard(index, goOn) {
   const name = element("b", { class: "mf-by" });
   const state = stateWord({ class: "mf-mid" });
   const go = textButton("go on with this", `go on from the answer of this model (${index + 1})`, () => goOn(index), { key: String(index + 1), kind: "mf-line" });
+  go.firstElementChild?.replaceChildren("go on", element("span", { class: "mf-mid" }, " with this"));
   const head = element("header", { class: "mf-side-head", hidden: true }, name, state.node, element("span", { class: "mf-grow" }), go);
   const calls = element("div", { class: "mf-side-calls", hidden: true });
   const figures = sideFigures();

@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -20,6 +20,7 @@ from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted, one_answer
 from ...reasoning.tools import run_tools
 from ..base.feed import Batch, Feed
 from ..base.run import Sender
+from ..tool_calls.tool_fields import tool_fields
 from ..tool_calls.tool_job import ToolJob
 
 __all__ = ["Question", "Side", "turns_of"]
@@ -178,7 +179,10 @@ class Side:
 
     def _approved(self, call: Any) -> Any:
         """Let a person decide on a call; the page shows meanwhile that the run waits for them."""
-        self._waiting = _told(call)
+        types = {
+            one.path[0]: one.type for one in tool_fields(self.question.tools).get(call.name, ()) if not one.path[1:]
+        }
+        self._waiting = _told(call, types)
         self._turn_to("approval" if self._calls.approve == "ask" else "tools")
         answer = self._calls.ask(call)
         self._turn_to("tools")
@@ -309,9 +313,9 @@ def turns_of(stream: Any) -> list[Message]:
     return [turn] if turn["content"] or len(turn) > 2 else []
 
 
-def _told(call: Any) -> dict[str, Any]:
+def _told(call: Any, types: Mapping[str, str]) -> dict[str, Any]:
     """Return a waiting call as the page shows it."""
-    return {"name": call.name, "rows": _rows_of(call.arguments), "arguments": json_text(call.arguments)}
+    return {"name": call.name, "rows": _rows_of(call.arguments, types), "arguments": json_text(call.arguments)}
 
 
 def _asked(state: Any) -> dict[str, Any]:
@@ -325,9 +329,14 @@ def _asked(state: Any) -> dict[str, Any]:
     return {"name": state.name, "rows": as_it_came if shown is None else shown, "arguments": text}
 
 
-def _rows_of(arguments: dict[str, Any]) -> list[dict[str, str]]:
+def _rows_of(arguments: dict[str, Any], types: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+    """Return a row for each argument; its type is its tool's, else that of its value."""
     return [
-        {"field": name, "value": value if isinstance(value, str) else json_text(value), "type": type(value).__name__}
+        {
+            "field": name,
+            "value": value if isinstance(value, str) else json_text(value),
+            "type": (types or {}).get(name) or type(value).__name__,
+        }
         for name, value in arguments.items()
     ]
 

@@ -103,6 +103,7 @@ export function playHead(play, el, inner, acts, signal) {
     settings.hidden = Boolean(two); // the menu of the first model has them
     settings.title = model.get("model_options") || "settings of the call";
     second.set(two);
+    node.classList.toggle("mf-versus", Boolean(two));
     for (const node of [and, second.node, end]) node.hidden = !two;
     compare.hidden = Boolean(two);
     differences.hidden = play.sides.length < 2;

@@ -43,6 +43,8 @@ export function tabbed(panels, prefix) {
       one.panel.hidden = !chosen;
     }
     const panel = panels.find((one) => one.name === name);
+    const tab = tabs.find((one) => one.name === name)?.tab;
+    if (tab && list.clientWidth) list.scrollLeft = tab.offsetLeft - list.offsetLeft + (tab.offsetWidth - list.clientWidth) / 2; // of many tabs some are out of sight
     panel?.opened?.();
     panel?.draw?.();
   }

@@ -219,6 +219,7 @@ function whole(play, el, { left, places, inner }, signal) {
     el.dataset.state = play.busy ? play.state : one.state;
     el.toggleAttribute("data-choosing", play.choosing && play.sides.length > 1);
     head.draw();
+    builder.invite(model.get("chosen")[1] ? ": both will answer" : "");
     drawAnswers();
     waiting.draw(play.waitingCall);
     button.draw();

@@ -43,13 +43,15 @@ export function waitingCard(play, decided) {
   );
   const cancel = () => textButton("Cancel", "leave the call as it is", () => show("ask"));
   const approve = textButton("Approve", "let the call run (A)", () => decide("approve"), { icon: "check", key: "A", kind: "mf-primary" });
+  const approveAll = textButton("approve all", "run this call and all later ones without asking", all, { class: "mf-note mf-last-of" });
+  approveAll.firstElementChild?.append(element("span", { class: "mf-from-now" }, "\u00a0from now on"));
   const asks = element(
     "footer",
     {},
     approve,
     textButton("Edit", "run the call with other arguments (E)", () => show("edit"), { icon: "edit", kind: "mf-line" }),
     textButton("Reject…", "do not run the call (R)", () => show("reject"), { kind: "mf-line" }),
-    textButton("approve all", "run this call and all later ones without asking", all, { class: "mf-note mf-last-of" }),
+    approveAll,
   );
   const edits = element("footer", { hidden: true }, textButton("Run with these", "run the call with these arguments", edit, { kind: "mf-primary" }), cancel());
   const rejects = element(

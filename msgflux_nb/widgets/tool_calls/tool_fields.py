@@ -18,6 +18,7 @@ _DEPTH = 4
 _FIELDS = 80  # the most fields of one tool
 _TYPE_LENGTH = 60
 _WORDS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list", "object": "dict"}
+_FORMATS = {"date": "date", "date-time": "datetime", "time": "time", "duration": "timedelta", "uuid": "UUID"}
 
 Node = dict[str, Any]
 
@@ -132,4 +133,6 @@ def _type(node: Any, definitions: Node, depth: int = 0) -> str:
         return f"list[{_type(node['items'], definitions, depth + 1)}]" if "items" in node else "list"
     if kind == "null":
         return "None"
+    if kind == "string" and node.get("format") in _FORMATS:
+        return _FORMATS[node["format"]]
     return _WORDS.get(str(kind), "Any" if kind is None else str(kind))
