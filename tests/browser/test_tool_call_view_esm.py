@@ -812,3 +812,24 @@ def test_the_twin_replays_without_a_kernel(page: Page, hear: Hear) -> None:
         expect(page.locator(".msgflux-static")).to_be_hidden()
         expect(page.get_by_role("button", name="Stop")).to_have_count(0)
         assert (paths, errors) == ([], [])
+
+
+def test_the_call_that_waits_next_is_scrolled_into_sight(page: Page) -> None:
+    page.set_viewport_size({"width": 480, "height": 760})
+    view = Board(page, *told(*[piece for call in range(4) for piece in pieces(call, f"c{call}", "add", SUM)]))
+    view.state(tools=told()[0]["tools"])
+
+    def seen(number: int) -> bool:
+        view.widget.settle()
+        card_, body = view.lane(number).bounding_box(), page.locator(".mf-body").bounding_box()
+        assert card_ is not None
+        assert body is not None
+        return body["y"] - 1 <= card_["y"] and card_["y"] + card_["height"] <= body["y"] + body["height"] + 1
+
+    assert not seen(3)
+    done = card(phase="done", marks=[(300, "asked"), (320, "done")], result="42")
+    view.batch(_0=done, _1=done, _2=done, _3=card(phase="asked", marks=[(300, "asked")]))
+    until(lambda: seen(3), what="the last call in sight")
+    page.set_viewport_size({"width": 480, "height": 560})
+    until(lambda: seen(3), what="it is still in sight")
+    assert page.evaluate("scrollY") == 0

@@ -477,6 +477,7 @@ def test_a_run_asks_runs_the_tool_and_shows_the_answer(watch: Watch, server: Ser
     view.run(model_at(server.url), "How much?")
     view.asked()
     assert view.running
+    assert view.told("state")[-1]["status"][0] == "1 step"  # what it has cost is said while the call waits
     with pytest.raises(RuntimeError, match="a run is under way"):
         view.run(model_at(server.url), "How much?")
     view.page("decide", lane=0, verdict="edit", arguments='{"a": 20, "b": 22}')

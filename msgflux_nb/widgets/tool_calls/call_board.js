@@ -139,6 +139,17 @@ export function callBoard(store, el, { live, signal }) {
     if (views.length > known && known && atEnd && timeline.following) body.scrollTop = body.scrollHeight;
   }
 
+  let waited = -1; // the first call that waits
+
+  /** Scroll the cards, and not the page, to the call whose decision comes next. */
+  function revealWaiting() {
+    const lane = timeline?.following ? views[waited]?.view.node : null;
+    if (!lane) return;
+    const [room, place] = [body, lane].map((one) => one.getBoundingClientRect());
+    if (place.bottom > room.bottom) body.scrollTop += place.bottom - room.bottom;
+    else if (place.top < room.top) body.scrollTop -= room.top - place.top;
+  }
+
   let answered = "";
 
   /** @param {{ answer: string, html?: string }} told */
@@ -184,8 +195,15 @@ export function callBoard(store, el, { live, signal }) {
     drawLanes();
     line.draw();
     drawRest();
+    const first = store.open[0] ?? -1;
+    if (first === waited) return;
+    waited = first;
+    revealWaiting();
   });
 
+  const resized = new ResizeObserver(revealWaiting);
+  resized.observe(body);
+  signal.addEventListener("abort", () => resized.disconnect());
   for (const name of ["mf-gone", "mf-back"]) el.addEventListener(name, draw, { signal });
   lanes.addEventListener("keydown", (event) => {
     const nodes = views.map(({ view }) => view.node);

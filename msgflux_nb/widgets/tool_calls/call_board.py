@@ -80,7 +80,7 @@ class CallBoard(ToldRun):
             self._calls.end()
             if state != "complete":
                 self._calls.stop()
-            self.state, self.error, self._answer, self._figures = state, error, answer, told
+            self.state, self.error, self._answer, self._figures = state, error, answer, told or self._figures
         self._sender.flush()
         self._settle()
         self._tell_state()

@@ -72,6 +72,7 @@ class ToolCallView(CallBoard):
         self._approvals = Approvals()
         self._job: ToolJob | None = None
         self.response: ToolRun | None = None
+        self._answers: list[Any] = []
         super().__init__(approve=approve)
         self._fields = tool_fields(() if tools is None else tools)
         self.observe(self._approve_open, "approve")
@@ -325,12 +326,20 @@ class ToolCallView(CallBoard):
         calls = event.stream.aggregator
         self._calls.end(() if calls is None else calls.states)
         self.value = self._calls.calls
+        self._tell_so_far(event)
         if self.running and self.approve == "ask" and event.error is None:
             for lane in self._calls.of_step():  # a run of this view asks for each of them in turn
                 if lane.whole is not None:
                     self._approvals.ask(lane.number)
                     self._calls.move(lane, "asked")
         self._wake()
+
+    def _tell_so_far(self, event: StepEnded) -> None:
+        """Show what the answers have cost so far, while their calls wait and run."""
+        if event.error is None and not self.over:
+            self._answers = [*self._answers[: event.step - 1], event.stream]
+            self._figures = figures(ToolRun([], self._answers))
+            self._tell_state()
 
     def _end_run(self, event: RunEnded) -> None:
         error, run = event.error, event.run
