@@ -318,6 +318,24 @@ def test_the_buttons_of_a_call_that_waits_stand_in_one_row(page: Page, width: in
     assert (len(tops), len(set(tops))) == (count, 1)
 
 
+@pytest.mark.parametrize("width", [1000, 700, 480])
+def test_the_expanded_tokens_show_the_chosen_one_and_the_temperature_at_any_width(page: Page, width: int) -> None:
+    page.set_viewport_size({"width": width, "height": 900})
+    play = tokens(page)
+    rows = [[f" word{at}", -1, [[f" word{at}", -1], *([f" {other}", -2] for other in "abcd")]] for at in range(60)]
+    play.receive(ends=[ending(3, number=3, tokens=True)])
+    play.settle()
+    play.deliver({"type": "tokens", "side": 0, "number": 3, "rows": rows})
+    play.view.get_by_role("button", name="expand").click()
+    play.view.locator(".mf-token").nth(50).press("Home")
+    play.page.keyboard.press("End")
+    play.settle()
+    words, chosen = (play.view.locator(f".mf-token{one}").last for one in ("", "[aria-current]"))
+    assert words.text_content() == chosen.text_content() == "word59"
+    expect(chosen).to_be_in_viewport(ratio=1)
+    expect(play.view.get_by_text("2 · nearly anything")).to_be_in_viewport(ratio=1)
+
+
 def test_the_form_of_a_struct_stands_below_the_fields_in_the_panel_of_a_wide_page(page: Page) -> None:
     page.set_viewport_size({"width": 1400, "height": 800})
     play = PlayPage(page)

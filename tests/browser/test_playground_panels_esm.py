@@ -327,7 +327,7 @@ def test_what_went_over_the_wire_is_asked_for_when_somebody_looks(play: PlayPage
     tab(play, "raw").click()
     play.settle()
     assert play.sent("raw") == []
-    expect(panel(play)).to_contain_text("once something has run")
+    expect(panel(play)).to_contain_text("appear here after a run")
     answered(play)
     assert len(play.sent("raw")) == 1
     play.deliver({"type": "raw", "parts": [["one: request", '{"a": 1}'], ["one: answer", "<b>"]]})

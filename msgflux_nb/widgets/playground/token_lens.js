@@ -145,6 +145,8 @@ export function tokenLens(play, signal) {
       for (const one of places.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
       places.children[at]?.setAttribute("aria-current", "true");
     }
+    const [room, place] = [words, list.children[at] ?? list].map((one) => one.getBoundingClientRect());
+    if (place.top < room.top || place.bottom > room.bottom) words.scrollTop += place.top - room.top - (room.height - place.height) / 2;
     for (const [place, one] of [...list.children].entries()) /** @type {HTMLElement} */ (one).tabIndex = place === at ? 0 : -1;
     const nearby = tokens.slice(Math.max(0, at - 6), at).map(([text]) => text).join("");
     const before = at < 6 ? play.sides[0].prefill.slice(-24) + nearby : nearby;
