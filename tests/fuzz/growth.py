@@ -48,6 +48,7 @@ from msgflux_nb.widgets.conversation.variables import filled, names_in
 from msgflux_nb.widgets.playground.difference import difference
 from tests.http.readers import READERS as HTTP_READERS
 
+from .kept import KEPT
 from .shown import SHOWN
 
 __all__ = ["READERS", "TEXTS", "faults_of", "growth", "seconds_of"]
@@ -273,7 +274,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "a prompt": _prompt,
     "a cut prompt": _cut,
     "a source": _file,
-    **{name: _quiet(function) for name, function in SHOWN.items()},
+    **{name: _quiet(function) for name, function in (SHOWN | KEPT).items()},
 }
 
 _UNITS = [

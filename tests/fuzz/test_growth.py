@@ -19,6 +19,7 @@ from msgflux_nb.tables.spans import span_of
 from msgflux_nb.widgets.playground.difference import difference
 
 from .growth import READERS, TEXTS, faults_of, seconds_of
+from .kept import KEPT
 from .shown import SHOWN
 
 KINDS = [
@@ -31,7 +32,7 @@ OF_LONG_WAYS = ["an array of escaped quotes", " "]  # of readers that do much mo
 
 @pytest.mark.parametrize("name", READERS)
 def test_eight_times_the_text_takes_about_eight_times_as_long(name: str) -> None:
-    kinds = [kind for kind in (OF_LONG_WAYS if name in SHOWN else KINDS) if kind in TEXTS]
+    kinds = [kind for kind in (OF_LONG_WAYS if name in SHOWN | KEPT else KINDS) if kind in TEXTS]
     assert len(kinds) > 1
     assert list(faults_of(name, (2_500, 20_000), least=0.1, kinds=kinds, factor=2)) == []
 

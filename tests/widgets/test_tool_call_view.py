@@ -19,7 +19,7 @@ import msgflux_nb as mf
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
 from msgflux_nb.widgets.tool_calls import approval as _approval
 from msgflux_nb.widgets.tool_calls.lane import Fragment
-from msgflux_nb.widgets.tool_calls.lane_twin import thinned
+from msgflux_nb.widgets.tool_calls.lane_feed import CALLS, CHARACTERS, thinned
 from msgflux_nb.widgets.tool_calls.tool_call_view import ToolCallView
 from msgflux_nb.widgets.tool_calls.tool_fields import tool_fields
 from tests.moments import quickly
@@ -667,3 +667,83 @@ def test_the_live_output_gives_way_to_its_twin_unless_somebody_holds_it(
     view.begin()
     _, data = [one for one in shown if one[0] == "live"][-1]
     assert "application/vnd.jupyter.widget-view+json" in data
+
+
+# -- what a page gets of a run that no person could look at ---------------------------------------------------------
+
+
+def many(count: int, text: str = "{}") -> list[tuple[int, int, str, str, str]]:
+    return [(number, 0, f"c{number}", "add", text) for number in range(count)]
+
+
+def whole_of(view: Watched) -> dict[str, Any]:
+    """What a page gets that loads."""
+    view.sent.clear()
+    view.page("hello", run=0, seq=0)
+    return view.told("progress")[-1]
+
+
+def test_a_page_gets_the_first_calls_and_the_number_of_the_others_while_python_has_all(watch: Watch) -> None:
+    view = watch(many(CALLS + 5))
+    told = whole_of(view)
+    assert (len(told["lanes"]), len(told["calls"])) == (CALLS, CALLS)
+    assert (told["more"], told["note"]) == (5, "5 more calls are not shown")
+    assert len(view.value) == len(view.states) == len(view.fragments) == CALLS + 5
+    assert "5 more calls are not shown" in view._drawn()[0]
+    small = whole_of(watch(many(2)))
+    assert (small["more"], small["note"]) == (0, "")
+
+
+def test_a_page_that_watches_is_told_of_calls_that_it_does_not_get(watch: Watch) -> None:
+    view = watch()
+    view.begin()
+    for number in range(CALLS + 2):
+        view.add(ToolCallDelta(number, f"c{number}", "add", "{}"))
+    view._sender.flush()
+    assert max(one[0] for batch in view.told("batch") for one in batch.get("calls", [])) == CALLS - 1
+    assert [batch["more"] for batch in view.told("batch") if "more" in batch][-1] == 2
+
+
+def test_what_a_page_gets_of_a_run_is_bounded_in_all_its_parts(watch: Watch) -> None:
+    megabyte = "\u0001" * 1_000_000
+    calls = mf.ToolCallAggregator()
+    for number in range(100):
+        calls.process(number, f"c{number}" + "x" * 20_000, "add" * 20_000, '{"a": "' + "x" * 200_000 + '"}')
+    calls.insert_results({state.id: megabyte for state in calls.states})
+    calls.finish()
+    told = whole_of(watch(calls))
+    assert len(msgspec.json.encode(told)) < 9_000_000  # a control character is written as six
+    assert sum(len(text) for one in told["calls"] for text in one[2:] if text) <= CHARACTERS
+    assert sum(len(card["result"]) for card in told["lanes"].values()) == 1_000_000
+    assert all(card["left"] + len(card["result"]) == 1_000_000 for card in told["lanes"].values())
+    assert "the arguments of 97 calls are not shown whole" in told["note"]
+
+
+def test_a_page_that_loads_gets_many_fragments_joined(watch: Watch) -> None:
+    view = watch([(0, ms, "c", "add", "{" if not ms else " ") for ms in range(30_000)])
+    told = whole_of(view)
+    assert len(told["calls"]) <= 10_000
+    assert "".join(one[4] for one in told["calls"]) == "{" + " " * 29_999
+    assert "of 30,000 fragments, joined" in told["note"]
+    assert len(view.fragments) == 30_000
+
+
+@pytest.mark.parametrize("source", [many(CALLS + 1), many(1, '{"a": "' + "x" * CHARACTERS + '"}')])
+def test_nobody_can_approve_a_call_that_no_page_shows_whole(watch: Watch, source: Any) -> None:
+    view = watch(source)
+    hidden = view.value[-1]
+    with pytest.raises(
+        mf.ToolCallError, match=r"nobody can decide on call 'c\d+': the view shows the first 1,000 calls"
+    ):
+        view.ask(hidden)
+    view.approve = "auto"
+    assert view.ask(hidden) is None
+
+
+def test_questions_are_noted_as_seen_in_time_that_their_number_bounds(watch: Watch) -> None:
+    view = watch(many(CALLS))
+    for call in view.value:
+        view._question(call)
+    began = time.thread_time()
+    view._receive(view, {"type": "seen", "lanes": [*range(CALLS, CALLS + 18_000), 0]}, [])
+    assert time.thread_time() - began < 0.05

@@ -169,7 +169,7 @@ export function callBoard(store, el, { live, signal }) {
     const { told, timeline: time, problem } = store;
     const waits = store.open.length;
     const calls = time.tracks.length;
-    setText(title, calls ? countText(calls, "tool call") : "tool calls");
+    setText(title, calls ? countText(calls + (told.more ?? 0), "tool call") : "tool calls");
     const [standing, word, mark] = RUN_STATES[told.state === "running" ? runningAs(waits, calls) : told.state];
     state.set(standing, word === RUN_STATES.asked[1] ? (waits > 1 ? `${waits} wait for you` : "one waits for you") : word, mark);
     waiting.toggleAttribute("disabled", !waits);

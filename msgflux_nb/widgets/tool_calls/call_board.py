@@ -117,6 +117,7 @@ class CallBoard(ToldRun):
             "html": html,
             "question": self._question_text[:_QUESTION_LENGTH],
             "error": None if error is None else [type(error).__name__, str(error)],
+            **self._calls.feed.left(),
         }
 
     # -- the twin ------------------------------------------------------------------------------------------------

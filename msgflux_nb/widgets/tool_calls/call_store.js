@@ -10,7 +10,7 @@ import { Timeline } from "./timeline.js";
 /**
  * @typedef {{
  *   run: number, state: string, running: boolean, tools: Record<string, ToolField[]>, status: string[], answer: string, html?: string,
- *   error: [string, string] | null, note?: string, question?: string,
+ *   error: [string, string] | null, note?: string, more?: number, question?: string,
  * }} RunState
  * @typedef {RunState & { seq: number, calls: CallFragment[], lanes: Record<string, CallCard> }} ToldRun
  */
@@ -46,8 +46,9 @@ export class CallStore extends RunStore {
     for (const known of [this.hands.decided, this.hands.refused, this.seen]) known.clear();
   }
 
-  /** @param {{ calls?: CallFragment[], lanes?: Record<string, CallCard> }} news */
-  take({ calls = [], lanes = {} }) {
+  /** @param {{ calls?: CallFragment[], lanes?: Record<string, CallCard>, more?: number, note?: string }} news */
+  take({ calls = [], lanes = {}, more = this.told.more, note = this.told.note }) {
+    Object.assign(this.told, { more, note });
     for (const fragment of calls) this.calls.push(fragment);
     Object.assign(this.cards, lanes);
     this.timeline.take(calls, lanes);

@@ -13,7 +13,7 @@ from ...protocol.tool_call import GrowingCall, ToolCall, ToolCallState, json_tex
 __all__ = ["Fragment", "Lane", "Phase"]
 
 Phase = Literal["", "asked", "running", "done", "failed", "rejected", "stopped"]
-_RESULT_LENGTH = 20_000  # characters that a page gets
+_LABEL = 200  # characters of an id or a name that a page gets if it does not get the whole call
 
 
 class Fragment(NamedTuple):
@@ -150,8 +150,13 @@ class Lane:
         end = times.get("done", times.get("failed"))
         return None if end is None or "running" not in times else (end - times["running"]) / 1000
 
-    def card(self) -> dict[str, Any]:
-        """Return the card of the call for a page, without its fragments."""
+    def card(self, room: int, *, whole: bool = True) -> dict[str, Any]:
+        """Return the card of the call for a page, without its fragments.
+
+        Args:
+            room: the number of characters of the result that the page gets.
+            whole: whether the page gets all fragments.
+        """
         state = self.state if self.ended else None
         result = self.result
         told: dict[str, Any] = {
@@ -161,19 +166,19 @@ class Lane:
             "marks": self._marks[:],
             "edited": None if self.edited is None else json_text(self.edited),
             "reason": self.reason,
-            "result": None if result is None else result[:_RESULT_LENGTH],
-            "left": 0 if result is None else max(0, len(result) - _RESULT_LENGTH),
+            "result": None if result is None else result[:room],
+            "left": 0 if result is None else max(0, len(result) - room),
             "seconds": self.seconds,
         }
         if state is not None:
             told["final"] = {
-                "id": state.id,
-                "name": state.name,
+                "id": state.id if whole else state.id[:_LABEL],
+                "name": state.name if whole else state.name[:_LABEL],
                 "status": state.status,
                 "repaired": state.repaired,
                 "late": state.late_id,
                 "error": state.error,
-                "arguments": self._other_reading(state),
+                "arguments": self._other_reading(state) if whole else None,
             }
         return told
 

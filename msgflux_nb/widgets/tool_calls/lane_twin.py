@@ -17,8 +17,9 @@ from ...display.tool_cards import CARD_GRID, QUIET, labelled, tool_card, wrong
 from ...protocol.tool_call import json_text
 from ..base.replay import replay_data, replay_script, replay_style
 from .lane import Fragment, Lane
+from .lane_feed import thinned
 
-__all__ = ["drawn_answer", "lanes_html", "lanes_text", "replay_html", "thinned"]
+__all__ = ["drawn_answer", "lanes_html", "lanes_text", "replay_html"]
 
 REPLAY_FRAGMENTS = 3_000
 REPLAY_CHARACTERS = 400_000
@@ -65,29 +66,6 @@ def lanes_text(lanes: Sequence[Lane], *, state: str, answer: str, error: str) ->
     return encodable("\n".join(lines))
 
 
-def thinned(fragments: Sequence[Fragment], limit: int = REPLAY_FRAGMENTS) -> list[Fragment]:
-    """Return at most about ``limit`` fragments: joins neighbours of a call, with the time of the last one."""
-    together = -(-len(fragments) // limit)
-    if together <= 1:
-        return list(fragments)
-    kept: list[Fragment] = []
-    groups: dict[int, list[Fragment]] = {}
-    for fragment in fragments:
-        group = groups.setdefault(fragment.call, [])
-        group.append(fragment)
-        if len(group) == together:
-            kept.append(_joined(groups.pop(fragment.call)))
-    rest = sorted(map(_joined, groups.values()), key=lambda fragment: fragment.milliseconds)
-    return [*kept, *rest]
-
-
-def _joined(group: Sequence[Fragment]) -> Fragment:
-    first_id = next((fragment.id for fragment in group if fragment.id), None)
-    name = next((fragment.name for fragment in group if fragment.name), None)
-    texts = [fragment.text for fragment in group if fragment.text is not None]
-    return Fragment(group[-1].call, group[-1].milliseconds, first_id, name, "".join(texts) if texts else None)
-
-
 def replay_html(told: dict[str, Any], static: str) -> str:
     """Return the static cards with a replay that replaces them where scripts run.
 
@@ -96,13 +74,13 @@ def replay_html(told: dict[str, Any], static: str) -> str:
         static: the cards.
     """
     fragments: list[Fragment] = told["calls"]
-    size = sum(len(fragment.text or "") for fragment in fragments)
-    if size > REPLAY_CHARACTERS:
-        note = f"{size:,} characters of arguments are too many to keep a replay of them in the notebook"
+    if sum(len(fragment.text or "") for fragment in fragments) > REPLAY_CHARACTERS:
+        note = f"more than {REPLAY_CHARACTERS:,} characters of arguments are too many to keep a replay in the notebook"
         return f'{static}<div><small style="{QUIET}">{note}</small></div>'
-    kept = thinned(fragments)
+    kept = thinned(fragments, REPLAY_FRAGMENTS)
     if len(kept) < len(fragments):
-        told = {**told, "note": f"the replay keeps {len(kept):,} of {len(fragments):,} fragments, joined"}
+        note = f"the replay keeps {len(kept):,} of {len(fragments):,} fragments, joined"
+        told = {**told, "note": " · ".join(filter(None, [told["note"], note]))}
     return (
         f'<div class="msgflux-static">{static}</div>{_style()}'
         f'<script type="application/json">{replay_data({**told, "calls": kept})}</script>{_script()}'

@@ -22,6 +22,7 @@ from . import messages as page
 from .approval import SEEN_SECONDS, ApprovalQuestion, Approvals, Decision
 from .call_board import CallBoard
 from .lane import Fragment, Lane
+from .lane_feed import CALLS, CHARACTERS
 from .tool_fields import checked_arguments, tool_fields
 from .tool_job import ToolJob
 from .tool_source import check_source, figures, fill, tools_of
@@ -329,7 +330,7 @@ class ToolCallView(CallBoard):
         self._tell_so_far(event)
         if self.running and self.approve == "ask" and event.error is None:
             for lane in self._calls.of_step():  # a run of this view asks for each of them in turn
-                if lane.whole is not None:
+                if lane.whole is not None and self._calls.feed.tells(lane):
                     self._approvals.ask(lane.number)
                     self._calls.move(lane, "asked")
         self._wake()
@@ -357,6 +358,12 @@ class ToolCallView(CallBoard):
         lane = self._calls.find(call, "ask")
         if self.approve == "auto":
             return lane, None
+        if not self._calls.feed.tells(lane):
+            raise ToolCallError(
+                f"nobody can decide on call {call.id[:80]!r}: the view shows the first {CALLS:,} calls and "
+                f"{CHARACTERS:,} characters of arguments of a run, and this call is not among them. Make the view with "
+                "approve='auto', or decide in code, by on_request= of run_tools."
+            )
         question = self._approvals.ask(lane.number)
         self._move(lane, "asked")
         return lane, question
@@ -383,9 +390,8 @@ class ToolCallView(CallBoard):
     def _on_seen(self, message: page.Seen, _buffers: Buffers) -> None:
         """Note that a page shows these questions."""
         self._approvals.heard()
-        for number in self._approvals.open:
-            if number in message.lanes:
-                self._approvals.see(number)
+        for number in set(message.lanes).intersection(self._approvals.open):
+            self._approvals.see(number)
 
     def _on_decide(self, message: page.Decide, _buffers: Buffers) -> None:
         number, verdict = message.lane, message.verdict
