@@ -273,6 +273,7 @@ def measured(view: View, state: str) -> dict[str, tuple[float, str]]:
     for kind, handle in messages(view):
         taken = milliseconds(handle, view)
         found[kind] = max(found.get(kind, (0.0, "")), (taken, state))
+    view._displayed = False  # a thread may still draw the twin
     view.close()
     return found
 

@@ -701,6 +701,7 @@ def test_a_page_that_watches_is_told_of_calls_that_it_does_not_get(watch: Watch)
         view.add(ToolCallDelta(number, f"c{number}", "add", "{}"))
     view._sender.flush()
     assert max(one[0] for batch in view.told("batch") for one in batch.get("calls", [])) == CALLS - 1
+    assert {int(number) for batch in view.told("batch") for number in batch.get("lanes", {})} == {*range(CALLS)}
     assert [batch["more"] for batch in view.told("batch") if "more" in batch][-1] == 2
 
 
