@@ -18,6 +18,7 @@ import pytest
 import msgflux_nb as mf
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
 from msgflux_nb.widgets.tool_calls import approval as _approval
+from msgflux_nb.widgets.tool_calls import call_board
 from msgflux_nb.widgets.tool_calls.lane import Fragment
 from msgflux_nb.widgets.tool_calls.lane_feed import CALLS, CHARACTERS, thinned
 from msgflux_nb.widgets.tool_calls.tool_call_view import ToolCallView
@@ -748,3 +749,14 @@ def test_questions_are_noted_as_seen_in_time_that_their_number_bounds(watch: Wat
     began = time.thread_time()
     view._receive(view, {"type": "seen", "lanes": [*range(CALLS, CALLS + 18_000), 0]}, [])
     assert time.thread_time() - began < 0.05
+
+
+def test_a_page_that_loads_waits_for_no_drawing_of_the_answer(watch: Watch, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[str] = []
+    monkeypatch.setattr(call_board, "drawn_answer", lambda answer: drawn.append(answer) or "<p>drawn</p>")
+    view = watch()
+    view.begin()
+    view._finish("complete", answer="x" * 30_000)
+    for _ in range(3):
+        assert whole_of(view)["html"] == "<p>drawn</p>"
+    assert drawn == ["x" * 20_000]

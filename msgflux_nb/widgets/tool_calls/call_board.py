@@ -40,7 +40,7 @@ class CallBoard(ToldRun):
     def _clear(self) -> None:
         self._calls = LaneSet()
         self._next_run(self._calls.feed)
-        self._answer = self._question_text = ""
+        self._answer = self._answer_html = self._question_text = ""
         self._figures: tuple[str, ...] = ()
         self._unsettled = False
 
@@ -81,6 +81,7 @@ class CallBoard(ToldRun):
             if state != "complete":
                 self._calls.stop()
             self.state, self.error, self._answer, self._figures = state, error, answer, told or self._figures
+            self._answer_html = drawn_answer(answer[:_ANSWER_LENGTH])  # once, since it takes long
         self._sender.flush()
         self._settle()
         self._tell_state()
@@ -106,14 +107,13 @@ class CallBoard(ToldRun):
     # -- for the page ---------------------------------------------------------------------------------------
 
     def _told_state(self) -> dict[str, Any]:
-        error, answer = self.error, self._answer[:_ANSWER_LENGTH]
-        html = drawn_answer(answer)
+        error, html = self.error, self._answer_html
         return {
             "state": self.state,
             "running": self.running,
             "tools": {name: [msgspec.to_builtins(one) for one in fields] for name, fields in self._fields.items()},
             "status": list(self._figures),
-            "answer": "" if html else answer,
+            "answer": "" if html else self._answer[:_ANSWER_LENGTH],
             "html": html,
             "question": self._question_text[:_QUESTION_LENGTH],
             "error": None if error is None else [type(error).__name__, str(error)],
