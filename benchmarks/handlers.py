@@ -161,7 +161,7 @@ def states(rows: int) -> dict[str, dict[str, Callable[[], View]]]:
     many, few = [f"Ada {number} is old." for number in range(rows)], [MEGABYTE + str(number) for number in range(6)]
     tables = {f"{rows:,} rows": (many, short), "cells of 1 MB": (few, long)}
     thousands = {f"{rows // 25:,} rows": (many[: rows // 25], short), "cells of 1 MB": (few, long)}
-    talks = {"10,000 turns": (10_000, "Hi."), "20 turns of 1 MB": (20, MEGABYTE), "2 turns": (2, "Hi.")}
+    talks = {"1,000 turns": (1_000, "Hi."), "20 turns of 1 MB": (20, MEGABYTE), "2 turns": (2, "Hi.")}
     return {
         "ToolCallView": {
             "100,000 calls": lambda: calls(100_000),

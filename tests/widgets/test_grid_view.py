@@ -178,6 +178,19 @@ def test_six_hundred_answers_open_in_under_300_ms_and_ten_thousand_rows_are_sent
     assert len(view.board["rows"]) == 200
 
 
+def test_a_page_has_at_most_three_hundred_rows_and_says_how_many_are_before_them() -> None:
+    made = mf.grid("{text}", [f"input {n}" for n in range(450)], models=Scripted(answer), store=False, progress=False)
+    view = mf.GridView(made)
+    for first, last in ((0, 200), (0, 300), (100, 400), (150, 450), (150, 450)):
+        hear(view, "more")
+        assert [row["row"] for row in view.board["rows"]] == [*range(first, last)]
+        assert view.board["before"] == first
+    view._fill({449})
+    assert len(view.board["rows"]) == 300
+    hear(view, "filter", filter="all")
+    assert (view.board["before"], len(view.board["rows"])) == (0, 100)
+
+
 def test_the_twin_escapes_and_says_the_scores() -> None:
     view = mf.GridView(gridded(score=TRUTH))
     drawn, text = view._drawn()

@@ -101,7 +101,7 @@ function gridBoard(model, el, signal) {
     drawStanding(told);
     blind.setAttribute("aria-pressed", String(told.blind));
     show.set(told.filter, "show");
-    further.hidden = told.rows.length >= told.kept;
+    further.hidden = told.before + told.rows.length >= told.kept;
     /** @type {Record<string, string>} */
     const words = {
       truth: "a score is the share that agrees with the truth, with its 95 % interval",

@@ -20,7 +20,8 @@ from .twin import grid_html, grid_text
 
 __all__ = ["GridView", "shown_in_notebook"]
 
-_WINDOW = 100  # rows that a page gets at once
+_WINDOW = 100  # rows that a page gets at first, and with each "more"
+_MOST = 300  # rows that a page has; with more, the first ones go
 
 
 class _Ratings(t.Any):
@@ -187,7 +188,7 @@ class GridView(RunningGrid):
         self._show()
 
     def _on_more(self, _message: PageMessage, _buffers: Buffers) -> None:
-        self._window += _WINDOW
+        self._window = min(self._window + _WINDOW, max(_WINDOW, len(self._kept)))
         self._show()
 
     # -- inside ---------------------------------------------------------------------------------------------------
@@ -197,9 +198,14 @@ class GridView(RunningGrid):
             self.board = self._told()
             self.opened = self._open()
 
+    @property
+    def _before(self) -> int:
+        """The number of kept rows before those that the page has."""
+        return max(0, self._window - _MOST)
+
     def _fill(self, news: set[int]) -> None:
         """Send changes to the page: the shown rows that have changed, and the heads."""
-        shown = self._kept[: self._window]
+        shown = self._kept[self._before : self._window]
         rows = {self._board.row_of(position) for position in news}
         changed = {row: self._board.row(row) for row in shown if row in rows}
         told = {"heads": self._board.heads(), **self._standing()}
@@ -228,7 +234,8 @@ class GridView(RunningGrid):
             "title": title + (f" × {run.samples}" if run.samples > 1 else ""),
             "heads": board.heads(),
             "models": len(run.models),
-            "rows": [board.row(row) for row in self._kept[: self._window]],
+            "rows": [board.row(row) for row in self._kept[self._before : self._window]],
+            "before": self._before,
             "kept": len(self._kept),
             "of": board.rows,
             "filter": self._filter,

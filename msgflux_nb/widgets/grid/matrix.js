@@ -13,7 +13,7 @@ import { element } from "../base/dom.js";
  * @typedef {{ mark: "" | "right" | "wrong" | "partly" | "failed" | "open" | "asking", rating: "" | "good" | "bad", parts: [text: string, wrong: boolean][] }} ToldCell
  * @typedef {{ row: number, label: string, text: string, cells: ToldCell[] }} ToldRow
  * @typedef {{
- *   title: string, heads: ToldHead[], models: number, rows: ToldRow[], kept: number, of: number, filter: string,
+ *   title: string, heads: ToldHead[], models: number, rows: ToldRow[], before: number, kept: number, of: number, filter: string,
  *   filters: string[], blind: boolean, unkept: string, judged: "" | "truth" | "score", unanswered: number, answers: number,
  *   state: string, action: "" | "go" | "stop", action_label: string, paid: string, blocking: string, error: string,
  * }} ToldBoard
@@ -39,9 +39,11 @@ export function gridMatrix(open) {
 
   /** @param {ToldBoard} board */
   function head(board) {
-    const { heads, models, blind, kept, of } = board;
+    const { heads, models, blind, before, kept, of } = board;
+    const some = kept === of ? "" : ` · ${kept.toLocaleString("en-US")} of ${of.toLocaleString("en-US")}`;
+    const earlier = before ? ` · without the first ${before.toLocaleString("en-US")}` : "";
     const first = element("tr", {}, element("th"));
-    const second = element("tr", {}, element("th", { class: "mf-model mf-caption" }, kept === of ? "input" : `input · ${kept.toLocaleString("en-US")} of ${of.toLocaleString("en-US")}`));
+    const second = element("tr", {}, element("th", { class: "mf-model mf-caption" }, `input${some}${earlier}`));
     heads.forEach((one, index) => {
       const edge = blind || index % models === 0 ? "mf-edge" : "";
       if (blind || index % models === 0) {
