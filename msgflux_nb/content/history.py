@@ -152,9 +152,12 @@ class History:
     def siblings(self, position: int) -> tuple[int, int]:
         """Return the number of the version shown at a position, counted from 0, and how many versions there are."""
         self._check(position)
+        return self.all_siblings()[position]
+
+    def all_siblings(self) -> list[tuple[int, int]]:
+        """Return the ``siblings`` of each shown turn, in order."""
         path = [self._root, *self._path()]
-        children = path[position].children
-        return children.index(path[position + 1]), len(children)
+        return [(parent.children.index(child), len(parent.children)) for parent, child in itertools.pairwise(path)]
 
     def choose(self, position: int, sibling: int) -> None:
         """Show another version of the turn at a position, with the turns that followed it when it was last shown.

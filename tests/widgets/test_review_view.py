@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from pathlib import Path
 from typing import Any, Literal
@@ -13,6 +14,7 @@ import pytest
 from PIL import Image
 
 import msgflux_nb as mf
+from msgflux_nb.widgets.review import review_view
 from msgflux_nb.widgets.review.picture import row_picture, segments_of
 from tests.content.sounds import pdf
 from tests.tables.scripted_model import Scripted
@@ -209,3 +211,25 @@ def test_the_results_own_confidence_orders_its_rows(monkeypatch: pytest.MonkeyPa
     view = mf.ReviewView(result, random=0)
     assert view.row["position"] == 1
     assert view.row["fields"][0]["confidence"] == 0.2
+
+
+def test_many_rows_are_put_in_another_order_while_the_kernel_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    view = reviewed()
+    goes_on, ordered = threading.Event(), threading.Event()
+    reorder = view.review.reorder
+
+    def slow(*, random: float) -> None:
+        goes_on.wait(20)
+        reorder(random=random)
+        ordered.set()
+
+    monkeypatch.setattr(review_view, "_AT_ONCE", 2)
+    monkeypatch.setattr(view.review, "reorder", slow)
+    hear(view, "order", random=1.0)
+    assert not ordered.is_set()
+    goes_on.set()
+    assert ordered.wait(20)
+    end = time.monotonic() + 20
+    while view.status["random"] != 1.0:
+        assert time.monotonic() < end
+        time.sleep(0.01)

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 
+import msgflux_nb as mf
+from msgflux_nb.content.history import History
 from msgflux_nb.errors import MediaError
 from msgflux_nb.widgets.conversation.turn_cards import Look, Turn, open_calls, rebuilt, without_texts
 
@@ -234,3 +236,19 @@ def test_calls_are_open_until_they_are_answered() -> None:
     assert open_calls(EVERYTHING[:4]) == ["call_1", "call_2"]
     assert open_calls(EVERYTHING[:5]) == ["call_2"]
     assert open_calls(EVERYTHING) == []
+
+
+def test_the_cards_of_a_conversation_follow_its_turns_a_few_times_however_many_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    walks = []
+    walk = History._path
+    monkeypatch.setattr(History, "_path", lambda history: walks.append(1) or walk(history))
+    counts = []
+    for count in (10, 80):
+        builder = mf.MessageBuilder()
+        builder.messages = [{"role": ("user", "assistant")[number % 2], "content": "Hi."} for number in range(count)]
+        walks.clear()
+        builder.changed()
+        counts.append(len(walks))
+    assert counts[0] == counts[1]

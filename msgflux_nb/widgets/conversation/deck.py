@@ -52,8 +52,8 @@ class Deck:
     def cards(self) -> list[Card]:
         """Return the cards of the shown turns, in order."""
         return [
-            {"id": str(id_), **turn.card, "siblings": list(self.history.siblings(position))}
-            for position, (id_, turn) in enumerate(self._shown())
+            {"id": str(id_), **turn.card, "siblings": list(versions)}
+            for (id_, turn), versions in zip(self._shown(), self.history.all_siblings(), strict=True)
         ]
 
     def find(self, id_: str) -> tuple[int, Turn]:

@@ -19,6 +19,8 @@ from .twin import review_html, review_text
 
 __all__ = ["ReviewView"]
 
+_AT_ONCE = 20_000  # rows that are put in another order while the page waits; more are on a thread
+
 
 class _Truth(t.Any):
     """A trait whose value is computed when it is read, and whose observers are called at each decision."""
@@ -159,11 +161,17 @@ class ReviewView(View):
             self._tell()
 
     def _on_order(self, message: Order, _buffers: Buffers) -> None:
-        self.review.reorder(random=message.random)
-        self._show(self.review.after(None))
-        self._tell_status()
+        if len(self.review.order) > _AT_ONCE:
+            self._aside(lambda: self._reorder(message.random), "msgflux-order")
+        else:
+            self._reorder(message.random)
 
     # -- inside ---------------------------------------------------------------------------------------------------
+
+    def _reorder(self, random: float) -> None:
+        self.review.reorder(random=random)
+        self._show(self.review.after(None))
+        self._tell_status()
 
     def _decide(self, message: Row, decide: Callable[[int], None]) -> None:
         position = message.position
