@@ -1,0 +1,30 @@
+"""Many small cases in one test, where a test of its own for each would take longer to begin than to run."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+
+def each(cases: Iterable[tuple[str, Any]], check: Callable[..., None]) -> None:
+    """Check every case, also after one that fails; then fail with all that did, each by its name.
+
+    Args:
+        cases: names and arguments; a tuple gives several arguments.
+        check: the body of the test.
+
+    Raises:
+        ExceptionGroup: of what the failing cases raised.
+    """
+    names, failures = [], []
+    count = 0
+    for count, (name, case) in enumerate(cases, 1):  # noqa: B007
+        try:
+            check(*case) if isinstance(case, tuple) else check(case)
+        except Exception as failure:
+            failure.add_note(f"in the case {name!r}")
+            names.append(name)
+            failures.append(failure)
+    assert count, "there are no cases"
+    if failures:
+        raise ExceptionGroup(f"{len(failures)} of {count} cases failed: {', '.join(names)}", failures)
