@@ -34,6 +34,7 @@ PIXEL = (
     "HwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 )
 TEXT = "Maria Silva, 34, lives in Lisbon."
+MOST_TOKENS = 48  # each answer that is compared fits; a list of colours would go on
 
 
 class Person(msgspec.Struct):
@@ -43,7 +44,7 @@ class Person(msgspec.Struct):
 
 
 def embedded() -> Iterator[mf.ChatCompletion]:
-    yield mf.Model.chat_completion(temperature=0, max_tokens=80)
+    yield mf.Model.chat_completion(temperature=0, max_tokens=MOST_TOKENS)
 
 
 def llamacpp() -> Iterator[mf.ChatCompletion]:
@@ -51,15 +52,20 @@ def llamacpp() -> Iterator[mf.ChatCompletion]:
     server = ensure_server("smollm2-135m")
     forced = {"forced_call": {"prefill": "<tool_call>\n", "stop": "</tool_call>"}}
     yield mf.Model.chat_completion(
-        "llamacpp/any", base_url=server.base_url, api_key=server.key, temperature=0, max_tokens=80, profile=forced
+        "llamacpp/any",
+        base_url=server.base_url,
+        api_key=server.key,
+        temperature=0,
+        max_tokens=MOST_TOKENS,
+        profile=forced,
     )
 
 
 def embedded_on(wire: Any) -> Any:
-    """The embedded model on another wire, which llama.cpp's server speaks too."""
+    """The smaller embedded model on another wire, which llama.cpp's server speaks too."""
 
     def world() -> Iterator[mf.ChatCompletion]:
-        yield mf.Model.chat_completion(temperature=0, max_tokens=80, wire=wire)
+        yield mf.Model.chat_completion("local/smollm2-135m", temperature=0, max_tokens=MOST_TOKENS, wire=wire)
 
     return world
 
