@@ -165,10 +165,10 @@ def test_a_result_without_rows_opens() -> None:
     assert reviewed([]).row == {}
 
 
-def test_a_hundred_thousand_rows_open_at_once_and_a_decision_takes_no_longer() -> None:
-    texts = [f"Name{number} is {number} days old, and well." for number in range(100_000)]
+def test_twenty_thousand_rows_open_at_once_and_a_decision_takes_no_longer() -> None:
+    texts = [f"Name{number} is {number} days old, and well." for number in range(20_000)]
     result = mf.extract(texts, Person, model=Scripted(answer, parallel=256), progress=False, store=None)
-    sure = pd.Series([0.5 + (number % 97) / 200 for number in range(100_000)], name="name")
+    sure = pd.Series([0.5 + (number % 97) / 200 for number in range(20_000)], name="name")
     began = time.process_time()
     view = mf.ReviewView(result, confidence=sure)
     opened = time.process_time() - began
@@ -181,9 +181,9 @@ def test_a_hundred_thousand_rows_open_at_once_and_a_decision_takes_no_longer() -
     reopened = time.process_time() - began
     print(f"opened in {opened:.2f} s, {1000 * each:.1f} ms a decision, opened again in {reopened:.2f} s")
     assert again.status["decided"] == 20
-    assert opened < 12  # generous: about 2 on a machine that has nothing else to do
-    assert reopened < 24
-    assert each < 0.4
+    assert opened < 2.4  # generous: about 0.4 on a machine that has nothing else to do
+    assert reopened < 4.8
+    assert each < 0.08
     assert len(json.dumps([view.row, view.status])) < 5_000
 
 
