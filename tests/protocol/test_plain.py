@@ -174,7 +174,7 @@ NAMES = {
 
 
 @given(st.fixed_dictionaries({place: st.dictionaries(st.sampled_from(names), ODD) for place, names in NAMES.items()}))
-@settings(max_examples=3000, deadline=None)
+@settings(max_examples=1000, deadline=None)
 def test_whatever_a_provider_says_the_short_way_reads_the_same_or_nothing(said: dict[str, Any]) -> None:
     usage = {**USAGE, **said["usage"]}
     body = answer(choice=said["choice"], message=said["message"], **{"usage": usage, **said["payload"]})
