@@ -341,6 +341,18 @@ LOOK = """([index, selector, forbidden, replays]) => {
   };
 }"""
 
+# Nothing in an output has changed for 50 ms, or 200 ms are over.
+QUIET = """(index) => new Promise((done) => {
+  const output = window.jupyterapp.shell.currentWidget.content.widgets[index].outputArea.node;
+  let timer = setTimeout(done, 50);
+  const observer = new MutationObserver(() => {
+    clearTimeout(timer);
+    timer = setTimeout(done, 50);
+  });
+  observer.observe(output, { subtree: true, childList: true, attributes: true, characterData: true });
+  setTimeout(() => (observer.disconnect(), done()), 200);
+})"""
+
 
 class Evidence:
     """What pages did while the cases were in them.
@@ -382,14 +394,19 @@ class Evidence:
             notebook.show_cell(index)
             with contextlib.suppress(Exception):  # what is missing is said by the test of it
                 notebook.cell(index).locator(row.drawn[when]).first.wait_for(state="attached", timeout=5_000)
-            notebook.page.wait_for_timeout(200)  # time for whatever should not be asked for
+            notebook.page.evaluate(QUIET, index)
             seen = Seen(**notebook.page.evaluate(LOOK, [index, row.drawn[when], FORBIDDEN, REPLAYS]))
             for tab in notebook.cell(index).get_by_role("tab").all():
                 tab.evaluate("(node) => node.click()")
-                notebook.page.wait_for_timeout(200)
+                notebook.page.evaluate(QUIET, index)
                 inside = Seen(**notebook.page.evaluate(LOOK, [index, row.drawn[when], FORBIDDEN, REPLAYS]))
                 seen = Seen(seen.drawn, seen.text + inside.text, seen.forbidden + inside.forbidden)
             self.seen[name, case] = seen
+        notebook.page.wait_for_timeout(1000)  # time for whatever comes late, such as maths, or should not be asked for
+        for index, (case, row) in enumerate(CASES.items(), 1):
+            late = Seen(**notebook.page.evaluate(LOOK, [index, row.drawn[when], FORBIDDEN, REPLAYS]))
+            seen = self.seen[name, case]
+            self.seen[name, case] = seen._replace(forbidden=seen.forbidden + late.forbidden)
 
 
 PAGES = ("live", "trusted", "untrusted")
