@@ -27,6 +27,7 @@ from stream import load, machine
 import msgflux_nb as mf
 from msgflux_nb.widgets.plan.plan_view import PlanView
 from tests.browser.chromium import ARGUMENTS, find_chromium
+from tests.browser.page_server import page_server
 from tests.browser.widget_page import WidgetPage
 
 GOAL_MS = 50
@@ -145,8 +146,8 @@ def main() -> None:
     print(f"{datetime.date.today()}, {machine()}, load {load()} before.\n")
     print("| plan | | frames | median ms | 95% ms | longest ms | goal |")
     print("|---|---|--:|--:|--:|--:|---|")
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=find_chromium(), args=ARGUMENTS)
+    with page_server() as arguments, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=find_chromium(), args=[*ARGUMENTS, *arguments])
         page = browser.new_page(viewport={"width": 1000, "height": 800})
         for name, run in (("tree of 500 thoughts", tree), ("40 chains", vote)):
             measured(page, run, options.batches)  # warm up the page's compiler

@@ -51,6 +51,10 @@ LONGEST = [
     "browser/test_no_network.py",
     "browser/test_playground_lab.py",
     "browser/test_kernels_lab.py",
+    "browser/test_playground_hands_esm.py",
+    "browser/test_tool_call_view_esm.py",
+    "browser/test_message_builder_files_esm.py",
+    "browser/test_view_pictures.py",
 ]
 _RANKS = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST)}
 

@@ -147,7 +147,7 @@ def test_a_browser_that_cannot_be_installed_is_a_failure_that_says_how(tmp_path:
     assert "sudo apt-get install chromium" in told
 
 
-@pytest.mark.parametrize("name", ["chromium", "google-chrome-stable"])
+@pytest.mark.parametrize("name", ["chromium", "chromium-headless-shell", "google-chrome-stable"])
 def test_a_browser_that_is_there_is_enough(tmp_path: Path, bare_path: str, name: str) -> None:
     (Path(bare_path) / name).symlink_to("/bin/sh")
     assert run(SCRIPTS / "install_system.sh", "chromium", folder=tmp_path, path=bare_path) == (0, "")

@@ -8,7 +8,7 @@ import shutil
 import pytest
 
 ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking"]
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
 def find_chromium() -> str:
@@ -18,7 +18,8 @@ def find_chromium() -> str:
     if found is None:
         pytest.fail(
             "the browser tests need Chromium and found none of: " + ", ".join(NAMES) + ". Install it with "
-            "`sudo apt-get install chromium` (or `make test`, which does so), or set MSGFLUX_CHROMIUM to a Chrome.",
+            "`sudo apt-get install chromium-headless-shell` (or `make test`, which does so), or set MSGFLUX_CHROMIUM "
+            "to a Chrome.",
             pytrace=False,
         )
     return found

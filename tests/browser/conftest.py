@@ -13,9 +13,10 @@ from playwright.sync_api import Browser, Page, ViewportSize, expect, sync_playwr
 from tests.scripted import Server, serving, stream
 
 from .chromium import ARGUMENTS, find_chromium
-from .lab import KERNELS, OLDEST_IPYKERNEL, Lab, Notebook
+from .lab import OLDEST_IPYKERNEL, Lab, Notebook
+from .page_server import page_server
 from .play_page import PlayPage
-from .widget_page import Hear, serve_empty
+from .widget_page import Hear
 
 _TIMEOUT_MS = 30_000  # what is not there by then does not come, however busy the machine is
 _SIZE = ViewportSize(width=1000, height=800)
@@ -26,8 +27,8 @@ expect.set_options(timeout=_TIMEOUT_MS)
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
     path = find_chromium()
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+    with page_server() as arguments, sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=[*ARGUMENTS, *arguments])
         yield browser
         browser.close()
 
@@ -37,7 +38,6 @@ def shared_page(browser: Browser) -> Iterator[Page]:
     """The page of all tests: to load a document in it takes a third of the CPU time of a page of its own."""
     context = browser.new_context(viewport=_SIZE)
     context.set_default_timeout(_TIMEOUT_MS)
-    serve_empty(context)
     yield context.new_page()
     context.close()
 
@@ -91,7 +91,7 @@ def open_notebook(lab: Lab, browser: Browser, request: pytest.FixtureRequest) ->
     failed = request.session.testsfailed
     opened: list[Notebook] = []
 
-    def open_(cells: list[str] | Path, name: str = "", *, kernel: str = "python3", **page: Any) -> Notebook:
+    def open_(cells: list[str] | Path, name: str = "", *, kernel: str = "forked", **page: Any) -> Notebook:
         name = name or f"test-{len(list(lab.root.iterdir()))}.ipynb"
         path = cells if isinstance(cells, Path) else lab.write(name, cells, kernel=kernel)
         notebook = lab.open(browser, path, **page)
@@ -107,7 +107,7 @@ def open_notebook(lab: Lab, browser: Browser, request: pytest.FixtureRequest) ->
         lab.forget_pages()
 
 
-@pytest.fixture(params=KERNELS, ids=["newest ipykernel", "oldest ipykernel"])
+@pytest.fixture(params=["python3", "oldest"], ids=["newest ipykernel", "oldest ipykernel"])
 def any_kernel_notebook(request: pytest.FixtureRequest, open_notebook: Callable[..., Notebook]) -> Any:
     """``open_notebook``, once with the environment's ipykernel and once with the oldest that we allow."""
     if request.param == "oldest" and not OLDEST_IPYKERNEL.exists():

@@ -8,7 +8,8 @@
  * @typedef {{ widget: Widget, model: FakeModel, exports: any }} Started
  * @typedef {{
  *   errors: string[], children: Record<string, Started>, model: FakeModel, widgetExports: any, leave: (() => void)[],
- *   addView(): Promise<void>, openWidget(esm: string, state: State, parts?: Record<string, [string, State]>): Promise<void>,
+ *   addView(): Promise<void>,
+ *   openWidget(esm: string, state: State, parts?: Record<string, [string, State]>, sheets?: string[]): Promise<void>,
  * }} Names what tests use in the page
  */
 
@@ -19,8 +20,9 @@ window.addEventListener("unhandledrejection", (event) => names.errors.push(Strin
 
 /** @param {ArrayBuffer} buffer */
 function toBase64(buffer) {
+  const bytes = new Uint8Array(buffer);
   let text = "";
-  for (const byte of new Uint8Array(buffer)) text += String.fromCharCode(byte);
+  for (let at = 0; at < bytes.length; at += 0x8000) text += String.fromCharCode(...bytes.subarray(at, at + 0x8000));
   return btoa(text);
 }
 
@@ -141,12 +143,13 @@ const host = {
 };
 
 /**
- * @param {string} esm
+ * @param {string} esm a joined module, which begins with a comment, or its path
  * @param {State} state
  * @returns {Promise<Started>}
  */
 const start = async (esm, state) => {
-  const url = URL.createObjectURL(new Blob([esm], { type: "text/javascript" }));
+  const isCode = esm.startsWith("// ");
+  const url = isCode ? URL.createObjectURL(new Blob([esm], { type: "text/javascript" })) : esm;
   /** @type {Widget} */
   const widget = (await import(url)).default();
   const model = new FakeModel(state);
@@ -155,7 +158,17 @@ const start = async (esm, state) => {
   return { widget, model, exports: await widget.initialize?.({ model, signal }) };
 };
 
-names.openWidget = async (esm, state, parts = {}) => {
+/** @param {string} href */
+const dress = (href) =>
+  new Promise((loaded, failed) => {
+    const link = Object.assign(document.createElement("link"), { rel: "stylesheet", href });
+    link.addEventListener("load", loaded);
+    link.addEventListener("error", failed);
+    document.head.append(link);
+  });
+
+names.openWidget = async (esm, state, parts = {}, sheets = []) => {
+  await Promise.all(sheets.map(dress));
   for (const [reference, [code, childState]] of Object.entries(parts)) {
     names.children[reference] = await start(code, childState);
   }

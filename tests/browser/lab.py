@@ -8,6 +8,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 import urllib.request
 from collections.abc import Sequence
@@ -27,10 +28,11 @@ _OWN_FOLDERS = (
     "JUPYTER_RUNTIME_DIR",
     "IPYTHONDIR",
 )
-KERNELS = {"python3": "Python 3", "oldest": "Python 3, oldest ipykernel"}
-"""By name: the environment's own, and the oldest ipykernel that we allow, brought by scripts/make_venv.sh."""
+KERNELS = {"forked": "Python 3, imports done", "python3": "Python 3", "oldest": "Python 3, oldest ipykernel"}
+"""By name: of ``fork_kernel.py``, the environment's own, and the oldest that we allow, of scripts/make_venv.sh."""
 
 OLDEST_IPYKERNEL = Path(sys.prefix) / "oldest-ipykernel"
+_FORK = Path(__file__).parent / "fork_kernel.py"
 _PANEL = "window.jupyterapp.shell.currentWidget"
 # Every cell has run, or the notebook stopped at an error; the kernel says so too.
 _IDLE = f"""() => {{
@@ -54,8 +56,14 @@ class Lab:
         self.url = f"http://127.0.0.1:{_free_port()}"
         folders = {name: str(folder / name.lower()) for name in _OWN_FOLDERS}
         _without_news(Path(folders["JUPYTERLAB_SETTINGS_DIR"]))
-        _with_oldest_kernel(Path(folders["JUPYTER_DATA_DIR"]))
-        with self._log.open("wb") as log:
+        self._sockets = tempfile.TemporaryDirectory(prefix="msgflux-")  # a socket's path must be short
+        address = f"{self._sockets.name}/kernels"
+        _write_kernels(Path(folders["JUPYTER_DATA_DIR"]), address)
+        with self._log.open("wb") as log, socket.socket(socket.AF_UNIX) as listening:
+            listening.bind(address)
+            listening.listen()
+            fork = [sys.executable, str(_FORK), "serve", number := str(listening.fileno())]
+            self._fork = subprocess.Popen(fork, pass_fds=[int(number)], stdout=log, stderr=subprocess.STDOUT)
             self._process = subprocess.Popen(
                 [
                     *[sys.executable, "-m", "jupyterlab", "--no-browser", "--allow-root", "--IdentityProvider.token="],
@@ -81,13 +89,16 @@ class Lab:
         raise AssertionError(f"JupyterLab did not start:\n{said}")
 
     def stop(self) -> None:
-        """End the server and its kernels, by the server's process id."""
+        """End the server and its kernels, by their process ids."""
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(20)
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait(5)
+        self._fork.kill()
+        self._fork.wait(5)
+        self._sockets.cleanup()
 
     def write(self, name: str, cells: Sequence[str], *, kernel: str = "python3") -> Path:
         """Write a notebook of code cells for one of ``KERNELS``; return its path."""
@@ -292,18 +303,16 @@ def _without_news(settings: Path) -> None:
     (folder / "notification.jupyterlab-settings").write_text(json.dumps(answers))
 
 
-def _with_oldest_kernel(data: Path) -> None:
-    """Offer the oldest ipykernel that we allow beside the environment's own, before which it stands on the path."""
-    folder = data / "kernels" / "oldest"
-    folder.mkdir(parents=True)
+def _write_kernels(data: Path, address: str) -> None:
+    """Offer a kernel that ``fork_kernel.py`` forks, and the oldest ipykernel that we allow, found before ours."""
     path = os.pathsep.join(filter(None, [str(OLDEST_IPYKERNEL), os.environ.get("PYTHONPATH")]))
-    spec = {
-        "argv": [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"],
-        "display_name": KERNELS["oldest"],
-        "language": "python",
-        "env": {"PYTHONPATH": path},
-    }
-    (folder / "kernel.json").write_text(json.dumps(spec))
+    oldest = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
+    forked = [sys.executable, "-S", str(_FORK), "ask", address, "{connection_file}"]
+    for name, argv, env in (("forked", forked, {}), ("oldest", oldest, {"PYTHONPATH": path})):
+        folder = data / "kernels" / name
+        folder.mkdir(parents=True)
+        spec = {"argv": argv, "display_name": KERNELS[name], "language": "python", "env": env}
+        (folder / "kernel.json").write_text(json.dumps(spec))
 
 
 def _free_port() -> int:

@@ -67,9 +67,9 @@ def test_every_way_in_delivers_the_same_bytes_and_the_saved_notebook_keeps_the_m
     expect(view.locator(".mf-composer img")).to_have_count(3)
     # More than the 10 MiB that JupyterLab takes in one message.
     large = pdf() + b"\n%" + random.Random(1).randbytes(11_500_000).translate(None, b"\r\n") + b"\n%%EOF\n"
-    view.get_by_label("PDF files", exact=True).set_input_files(
-        {"name": "large.pdf", "mimeType": "application/pdf", "buffer": large}
-    )
+    path = notebook.path.with_name("large.pdf")
+    path.write_bytes(large)
+    view.get_by_label("PDF files", exact=True).set_input_files(path)
     expect(view.locator(".mf-composer .mf-part").nth(3)).to_contain_text("PDF, 11,4", timeout=60_000)
 
     view.get_by_role("textbox", name="message").press_sequentially("What is this?")

@@ -402,6 +402,10 @@ def test_a_panel_looks_the_same_whichever_style_sheet_comes_last(play: PlayPage)
     padding = "(panel) => getComputedStyle(panel).padding"
     before = play.view.locator(".mf-side > .mf-panel").first.evaluate(padding)
     play.page.evaluate(
-        "() => { const [first] = document.querySelectorAll('style'); document.head.append(first.cloneNode(true)); }"
+        """() => new Promise((loaded) => {
+          const again = document.querySelector("link[rel=stylesheet]").cloneNode();
+          again.addEventListener("load", () => loaded());
+          document.head.append(again);
+        })"""
     )
     assert play.view.locator(".mf-side > .mf-panel").first.evaluate(padding) == before == "12px 16px"

@@ -5,28 +5,19 @@ from __future__ import annotations
 import base64
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import msgspec
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Page
 
 from msgflux_nb.widgets.base.join import WIDGETS, join
 from msgflux_nb.widgets.base.messages import message_type
 from msgflux_nb.widgets.base.view import View, page_code, page_style
 
-_ADDRESS = "http://widget.test/"
-# Follows the browser's preference, so that a test can ask for the dark form.
-_EMPTY = '<html style="color-scheme: light dark"><body></body></html>'
+from .page_server import ADDRESS, HARNESS
+
 Hear = Callable[[Any, Callable[..., Any]], None]
 """What calls a function at an event of a page: see ``conftest.hear``."""
-
-_HARNESS = (Path(__file__).parent / "fake_model.js").read_text(encoding="utf-8")
-
-
-def serve_empty(context: BrowserContext) -> None:
-    """Give the pages of a window an address at which there is an empty document, without a network."""
-    context.route(_ADDRESS, lambda route: route.fulfill(body=_EMPTY, content_type="text/html"))
 
 
 class WidgetPage:
@@ -47,18 +38,24 @@ class WidgetPage:
             page: where.
             widget: its class.
             state: its traits.
-            url: the page's address, if it is not that of ``serve_empty``.
+            url: the page's address, if it is not that of ``page_server``.
             children: widgets that it is composed of, with their traits, by the reference that stands in its own.
         """
         self.page = page
         self._widget = widget
-        children = children or {}
-        page.goto(url or _ADDRESS)
-        for kind in (widget, *(child for child, _ in children.values())):
-            page.add_style_tag(content=page_style(kind.stem))
-        page.add_script_tag(content=_HARNESS)
-        parts = {name: [_code(child), traits] for name, (child, traits) in children.items()}
-        page.evaluate("(args) => openWidget(...args)", [_code(widget), {"kept": 0, "look": {}, **state}, parts])
+        parts = children or {}
+        stems = [kind.stem for kind in (widget, *(child for child, _ in parts.values()))]
+        if url:
+            page.goto(url)
+            page.add_script_tag(content=HARNESS)
+            for stem in stems:
+                page.add_style_tag(content=page_style(stem))
+            codes, sheets = [page_code(stem) for stem in stems], []
+        else:
+            page.goto(ADDRESS)
+            codes, sheets = [f"/{stem}.js" for stem in stems], [f"/{stem}.css" for stem in stems]
+        told = {name: [code, parts[name][1]] for name, code in zip(parts, codes[1:], strict=True)}
+        page.evaluate("(args) => openWidget(...args)", [codes[0], {"kept": 0, "look": {}, **state}, told, sheets])
 
     def deliver(self, *messages: dict[str, Any], buffers: list[bytes] | None = None) -> None:
         """Let custom messages arrive from the kernel, all before the next frame is drawn."""
@@ -85,10 +82,6 @@ class WidgetPage:
     def settle(self) -> None:
         """Wait until what is due has been drawn."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
-
-
-def _code(widget: type[View]) -> str:
-    return page_code(widget.stem)
 
 
 def use_modules(page: Page, *stems: str) -> None:

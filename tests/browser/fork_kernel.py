@@ -1,0 +1,63 @@
+"""A process that has imported what notebooks import, and forks a kernel for each of them: they start with imports done.
+
+``fork_kernel.py serve NUMBER`` is that process, and listens at an open socket. ``fork_kernel.py ask ADDRESS FILE``, the
+command of a kernelspec, asks it for a kernel with a connection file, hands interrupts on to it, and ends with it.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import socket
+import sys
+import threading
+from typing import Any
+
+
+def ask(address: str, file: str) -> None:
+    """Ask for a kernel, and wait for its end."""
+    with socket.socket(socket.AF_UNIX) as line:
+        line.connect(address)
+        asked = {"file": file, "folder": os.getcwd(), "environment": dict(os.environ)}
+        line.sendall(json.dumps(asked).encode() + b"\n")
+        kernel = int(line.recv(20))
+        signal.signal(signal.SIGINT, lambda number, _frame: os.kill(kernel, number))
+        line.recv(1)
+
+
+def serve(number: str) -> None:
+    """Fork kernels for whoever asks, until this process is ended."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    import msgflux_nb as mf
+
+    _ = (mf.Model, mf.Playground)  # loaded when they are named
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel
+    listening = socket.socket(fileno=int(number))
+    while True:
+        line, _ = listening.accept()
+        if os.fork() == 0:
+            listening.close()
+            _dress(line)
+            IPKernelApp.launch_instance()
+            return
+        line.close()
+
+
+def _dress(line: socket.socket) -> None:
+    """Become the process that has asked, as far as a kernel can see; end when that ends."""
+    asked: dict[str, Any] = json.loads(line.makefile().readline())
+    os.setsid()
+    os.chdir(asked["folder"])
+    os.environ.clear()
+    os.environ.update(asked["environment"])
+    sys.argv = ["ipykernel_launcher", "-f", asked["file"]]
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    line.sendall(str(os.getpid()).encode())
+    threading.Thread(target=lambda: (line.recv(1), os._exit(1)), daemon=True).start()
+
+
+if __name__ == "__main__":
+    del sys.path[0]  # this folder
+    {"ask": ask, "serve": serve}[sys.argv[1]](*sys.argv[2:])
