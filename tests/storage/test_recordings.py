@@ -840,7 +840,7 @@ def test_a_recording_that_is_deleted_while_it_is_written_is_whole(
 
 @pytest.mark.filterwarnings("ignore:the recording:RuntimeWarning")
 @pytest.mark.parametrize(
-    ("rooms", "said"), [([ROOM, 50, 0], "The newest exchanges are missing"), ([ROOM, 0], "in a file beside it")]
+    ("rooms", "said"), [([ROOM, 50, 0], "The newest exchanges are missing"), ([ROOM, 0], "in a file next to it")]
 )
 def test_a_recording_that_ends_on_a_full_disk_says_so_and_keeps_what_it_has(
     path: Path, monkeypatch: pytest.MonkeyPatch, rooms: list[int], said: str
