@@ -24,8 +24,12 @@ from markdown_it.token import Token
 from markdown_it.utils import EnvType, OptionsDict
 
 from .maths import drawable, read_maths
+from .open_marks import read_open
 
-__all__ = ["LIMIT", "NO_MATHS", "blocks", "encodable", "formatted_html", "link_html", "markdown_html", "text_html"]
+__all__ = [
+    *("AS_TEXT", "LIMIT", "NO_MATHS", "blocks", "encodable", "formatted_html", "link_html", "markdown_html"),
+    *("open_html", "text_html"),
+]
 
 LIMIT = 100_000
 """The most characters that are parsed as Markdown; a longer text would take too long, and is shown as plain text."""
@@ -91,6 +95,7 @@ _MAILTO = re.compile(r"mailto:([a-z0-9._%+-]+@[a-z0-9.-]+)(?=\?|\Z)", re.IGNOREC
 _ANY_HOST = re.compile(r"(?:[a-z][a-z0-9+.-]*:)?//([^/?#]+)", re.IGNORECASE)
 _LINE_END = re.compile(r"\r\n|\n|\r(?=[\s\S])")  # a carriage return at the end of the text may be half a line end
 _FORMATS = re.compile(r"[*_`~\[|#>=\\$-]|^[ ]{0,3}[0-9+]", re.MULTILINE)  # without one of these nothing is formatted
+_ANY_WORD = re.compile(r">[^<\s]")
 _FORMATTED = frozenset({"maths", "strong_open", "em_open", "s_open", "code_inline", "link_open", "heading_open", "hr"})
 _FORMATTED |= {"bullet_list_open", "ordered_list_open", "fence", "table_open", "blockquote_open"}
 _ENDED_BY_A_BLANK_LINE = frozenset({"paragraph_open", "heading_open", "hr", "table_open", "blockquote_open", "fence"})
@@ -103,6 +108,16 @@ def markdown_html(text: str) -> str:
     more than 5,000 lines, 10,000 Markdown signs or 10,000 table cells, or with lists nested more than twelve deep.
     """
     return f'<div class="msgflux-markdown {NO_MATHS}">{_drawn(text)}</div>'
+
+
+def open_html(text: str) -> str:
+    """Draw Markdown that is still being written, as ``markdown_html`` draws it once it is finished.
+
+    Half-open marks are closed, and marks at the end are left out until it is decided what they are; "" if no word
+    has come.
+    """
+    drawn = _drawn(text, growing=True)
+    return f'<div class="msgflux-markdown {NO_MATHS}">{drawn}</div>' if _ANY_WORD.search(drawn) else ""
 
 
 def formatted_html(text: str) -> str:
@@ -145,9 +160,9 @@ def blocks(text: str) -> tuple[list[str], str]:
     return [markdown_html(source) for source in sources], rest
 
 
-def _drawn(text: str) -> str:
+def _drawn(text: str, *, growing: bool = False) -> str:
     text = text.replace("\r\n", "\n").replace("\r", "\n")
-    reader = _reader()
+    reader = _reader(growing=growing)
     if _is_too_much(text):
         return AS_TEXT + text_html(text)
     tokens = reader.parse(text)
@@ -294,9 +309,11 @@ def encodable(text: str) -> str:
 
 
 @functools.cache
-def _reader(*, breaks: bool = False) -> MarkdownIt:
+def _reader(*, breaks: bool = False, growing: bool = False) -> MarkdownIt:
     reader = _Reader("commonmark", {"html": False, "maxNesting": _DEPTH, "breaks": breaks}, renderer_cls=_Renderer)
     read_maths(reader)
+    if growing:
+        read_open(reader)
     # Without reference definitions, since one would change the text before it.
     return reader.enable(["table", "strikethrough"]).disable("reference")
 
@@ -333,10 +350,16 @@ def _ends(text: str) -> list[int]:
     found = [token for token in tokens if token.level == 0 and token.nesting >= 0]
     ends = []
     for position, token in enumerate(found):
-        end = (token.map or [0, 0])[1]
-        if position == len(found) - 1 and (token.type not in _ENDED_BY_A_BLANK_LINE or end >= len(lines)):
+        begin, end = token.map or [0, 0]
+        last = position == len(found) - 1 and not _is_closed_fence(token, end - begin)
+        if last and (token.type not in _ENDED_BY_A_BLANK_LINE or end >= len(lines)):
             break
         while not lines[end - 1]:
             end -= 1
         ends.append(starts[end])
     return ends
+
+
+def _is_closed_fence(token: Token, lines: int) -> bool:
+    """Whether the last of a token's lines ends a block of code, and is not code."""
+    return token.type == "fence" and token.content.count("\n") + 2 == lines

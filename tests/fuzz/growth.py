@@ -13,7 +13,7 @@ import msgspec
 from msgflux_nb.content.container import sniff
 from msgflux_nb.content.source import check_url, read
 from msgflux_nb.content.tokens import text_tokens
-from msgflux_nb.display.markdown import link_html, markdown_html
+from msgflux_nb.display.markdown import link_html, markdown_html, open_html
 from msgflux_nb.errors import MsgfluxError
 from msgflux_nb.generation.decode import decode_answer, decode_json
 from msgflux_nb.generation.deviations import repeated_keys
@@ -268,6 +268,7 @@ READERS: dict[str, Callable[[str], object]] = {
     "keys in a field": without_keys,
     "Markdown": markdown_html,
     "Markdown in pieces": _markdown_stream,
+    "Markdown that is not finished": open_html,
     "a link": lambda text: link_html(text, text),
     "two versions": lambda text: difference(text, text[::-1]),
     "a row": _row,

@@ -50,14 +50,22 @@ export function copyButton(label, title, text) {
 export function markdownBlock(html) {
   const node = sanitised(html);
   if (!(node instanceof Element)) return node;
-  for (const code of node.querySelectorAll("pre > code")) {
+  framed(node);
+  drawMaths(node);
+  return node;
+}
+
+/**
+ * Give each piece of code in a block a copy button, unless it has one.
+ * @param {Element} node
+ */
+export function framed(node) {
+  for (const code of node.querySelectorAll(":not(.mf-code-block) > pre > code")) {
     const block = element("div", { class: "mf-code-block" });
     const pre = /** @type {HTMLElement} */ (code.parentElement);
     pre.replaceWith(block);
     block.append(pre, copyButton("", "copy this code", () => code.textContent ?? ""));
   }
-  drawMaths(node);
-  return node;
 }
 
 /**

@@ -4,6 +4,15 @@
 /** @type {((node: Element) => unknown) | null} */
 let typeset = null;
 
+/** @type {WeakMap<Element, string>} drawn formulas, as they were written */
+const drawnFormulas = new WeakMap();
+
+/**
+ * Return what a drawn formula was drawn from.
+ * @param {Element} node
+ */
+export const drawnFrom = (node) => drawnFormulas.get(node);
+
 /**
  * Find the page's typesetter, which JupyterLab's widget manager knows.
  * @param {any} model
@@ -20,8 +29,9 @@ export function mathsFrom(model) {
  */
 export function drawMaths(node) {
   if (!typeset) return;
-  const marked = [...node.querySelectorAll(".mathjax_process")];
+  const marked = [...node.querySelectorAll(".mathjax_process")].filter((one) => !drawnFormulas.has(one));
   if (!marked.length) return;
+  for (const one of marked) drawnFormulas.set(one, one.textContent ?? "");
   requestAnimationFrame(() => {
     for (const one of marked) if (one.isConnected) void drawn(one); // MathJax measures the letters around it
   });

@@ -4,7 +4,10 @@
 import { tokensOf } from "./texts.js";
 
 /**
- * @typedef {{ text?: string, reasoning?: string, refusal?: string, html?: string[], tail?: number }} Batch
+ * @typedef {{
+ *   text?: string, reasoning?: string, refusal?: string, html?: string[], open?: string, kept?: [number, number], tail?: number,
+ *   held?: number,
+ * }} Batch
  * @typedef {{ field: string, value: string | null, type: string }} Row
  * @typedef {{ number: number, prefill: string, schema: string, model: string, phase?: string }} About
  * @typedef {{ tokens: string, price: string, out: number | null, cost: number | null, first: number | null, seconds: number | null }} Figures
@@ -18,8 +21,9 @@ import { tokensOf } from "./texts.js";
 /**
  * One side: the answer of one model.
  *
- * A view draws new `blocks` (sanitised HTML from the kernel), then `tail`, the text after them. `epoch` changes when
- * everything has to be drawn again: for another answer, or if the text differs from the drawn one.
+ * A view draws new `blocks` (sanitised HTML from the kernel), then `open`, the HTML of the block that is still being
+ * written, then `tail`, the text after them. `epoch` changes when everything has to be drawn again: for another answer, or
+ * if the text differs from the drawn one.
  */
 export class Side {
   /** @param {() => void} missed called when a batch was lost */
@@ -56,7 +60,10 @@ export class Side {
     this.pieces = [];
     /** @type {string[]} */
     this.blocks = [];
+    this.open = "";
     this.tail = "";
+    /** The length of the tail's end that is not shown yet. */
+    this.held = 0;
     this.reasoning = "";
     this.refusal = "";
   }
@@ -66,7 +73,8 @@ export class Side {
     this.pieces = [];
     this.blocks = [];
     this.about = 0;
-    this.tail = this.reasoning = this.refusal = "";
+    this.held = 0;
+    this.open = this.tail = this.reasoning = this.refusal = "";
   }
 
   /** @param {About} about */
@@ -89,7 +97,7 @@ export class Side {
    * @param {number} seq
    * @param {Batch} batch
    */
-  take(seq, { text = "", reasoning = "", refusal = "", html, tail = 0 }) {
+  take(seq, { text = "", reasoning = "", refusal = "", html, open, kept, tail, held = 0 }) {
     this.seq = seq;
     if (text || reasoning || refusal) this.firstAt ||= performance.now();
     this.about += tokensOf(text) + tokensOf(reasoning) + tokensOf(refusal);
@@ -97,17 +105,30 @@ export class Side {
     this.tail += text;
     this.reasoning += reasoning;
     this.refusal += refusal;
-    if (html) {
-      this.blocks.push(...html);
+    if (html || open !== undefined) this.draw(html ?? [], open, kept);
+    if (html || tail !== undefined) {
       this.tail = tail ? this.tail.slice(-tail) : "";
+      this.held = held;
     }
+  }
+
+  /**
+   * @param {string[]} html new finished blocks
+   * @param {string} [open] the block after them
+   * @param {[number, number]} [kept] how much of the old open block stands before and after the first of these
+   */
+  draw(html, open, [before, after] = [0, 0]) {
+    const [first, ...more] = open === undefined ? html : [...html, open];
+    const all = [this.open.slice(0, before) + first + this.open.slice(this.open.length - after), ...more];
+    this.open = open === undefined ? "" : /** @type {string} */ (all.pop());
+    this.blocks.push(...all);
   }
 
   /**
    * Replace everything by an answer as far as it has come.
    * @param {About & Batch & { seq: number }} message
    */
-  mend({ seq, text = "", reasoning = "", refusal = "", html = [], tail, ...about }) {
+  mend({ seq, text = "", reasoning = "", refusal = "", html = [], open = "", tail, held = 0, ...about }) {
     if (about.number < this.number || (about.number === this.number && (this.over || seq <= this.seq))) return;
     this.begin(about);
     const drawn = this.blocks.every((block, index) => block === html[index]) && text.startsWith(this.text);
@@ -115,8 +136,8 @@ export class Side {
     this.pieces = text ? [text] : [];
     this.blocks = html;
     this.about = tokensOf(text) + tokensOf(reasoning) + tokensOf(refusal);
-    this.tail = html.length ? (tail ? text.slice(-tail) : "") : text;
-    Object.assign(this, { reasoning, refusal, seq });
+    this.tail = tail === undefined && !html.length ? text : tail ? text.slice(-tail) : "";
+    Object.assign(this, { open, held, reasoning, refusal, seq });
   }
 
   /** @param {Ending} ending */

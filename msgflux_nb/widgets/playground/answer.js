@@ -2,9 +2,10 @@
 // Arriving answers, in the place of their turns: one, or two to compare; errors; the status line.
 
 import { icon, stateWord, textButton } from "../base/controls.js";
-import { copyButton, markdownBlock } from "../base/copy.js";
+import { copyButton } from "../base/copy.js";
 import { element } from "../base/dom.js";
 import { follow } from "../base/follow.js";
+import { openBlock } from "../base/open_block.js";
 import { turnColumns } from "../base/turn_columns.js";
 import { callCard } from "./waiting.js";
 /** @import { IconName, Standing } from "../base/controls.js" */
@@ -255,22 +256,25 @@ function amount(figures, of) {
 }
 
 /**
- * Make the words of an answer: the prefill with a tint, finished blocks as Markdown, the rest as text. Only new text is
- * drawn.
+ * Make the words of an answer: the prefill with a tint, finished blocks as Markdown, then the block that is being written,
+ * or text. Only what is new is drawn.
  * @param {number} index
  */
 export function answerWords(index) {
   const prefill = element("span", { class: "mf-prefill" });
   const blocks = element("div", { class: "mf-blocks" });
+  const last = openBlock(blocks);
   const tail = document.createTextNode("");
   const open = element("div", { class: "mf-tail" }, prefill, tail);
   const label = index ? "second answer" : "answer";
   const node = element("div", { class: "mf-words", dir: "auto", role: "region", "aria-live": "polite", "aria-label": label }, blocks, open);
   let epoch = -1;
+  let finished = 0;
 
   function clear() {
     epoch = -1;
-    blocks.replaceChildren();
+    finished = 0;
+    last.clear();
     tail.data = "";
     prefill.textContent = "";
   }
@@ -281,14 +285,19 @@ export function answerWords(index) {
       clear();
       epoch = side.epoch;
     }
+    const arriving = side.state === "running" && !side.phase;
+    const text = side.held ? side.tail.slice(0, -side.held) : side.tail;
+    const shown = side.open ? "" : text;
     node.classList.toggle("mf-code", side.schema !== "");
     node.setAttribute("aria-busy", String(side.state === "running"));
     // After a finished block a caret would add a line, and the text would jump.
-    node.classList.toggle("mf-arriving", side.state === "running" && !side.phase && (side.tail !== "" || !side.blocks.length));
+    node.classList.toggle("mf-arriving", arriving && !side.open && (shown !== "" || !side.blocks.length));
     if (prefill.textContent !== side.prefill) prefill.textContent = side.prefill;
-    for (const block of side.blocks.slice(blocks.childElementCount)) blocks.append(markdownBlock(block));
-    if (side.tail.startsWith(tail.data)) tail.appendData(side.tail.slice(tail.data.length));
-    else tail.data = side.tail;
+    for (const block of side.blocks.slice(finished)) last.finish(block);
+    finished = side.blocks.length;
+    last.draw(side.open, text, arriving);
+    if (shown.startsWith(tail.data)) tail.appendData(shown.slice(tail.data.length));
+    else tail.data = shown;
   }
 
   return { node, draw, clear };

@@ -158,13 +158,13 @@ export function differenceMarks(slot) {
     const part = whole ? ".mf-words" : ".mf-words > .mf-blocks";
     const [one, two] = on ? /** @type {NodeListOf<HTMLElement>} */ (slot.querySelectorAll(`.mf-answers > .mf-turn ${part}`)) : [];
     // While they arrive, blocks are only added, so that their number says whether one is new.
-    const told = (/** @type {HTMLElement} */ words) => (whole ? words.textContent : words.childElementCount);
+    const told = (/** @type {HTMLElement} */ words) => (whole ? words.textContent : finished(words).length);
     const key = one && two ? `${told(one)}\n\n${told(two)}` : "";
     if (key === drawn) return;
     drawn = key;
     for (const range of own.splice(0)) highlight.delete(range);
     if (!key) return;
-    const [left, right] = [one, two].map((words) => wordsOf(words, whole ? MOST_WORDS : MOST_WORDS_ARRIVING));
+    const [left, right] = [one, two].map((words) => (whole ? wordsOf([words], MOST_WORDS) : wordsOf(finished(words), MOST_WORDS_ARRIVING)));
     const common = longestCommon(left.map(([word]) => word), right.map(([word]) => word));
     for (const [words, every, kept] of /** @type {const} */ ([[one, left, common[0]], [two, right, common[1]]])) {
       const all = whole ? every : every.slice(0, Math.max(-1, ...kept) + 1);
@@ -196,12 +196,18 @@ const MOST_WORDS = 1500;
 const MOST_WORDS_ARRIVING = 400; // comparing takes the square of it, for each new block
 
 /**
+ * Return the blocks before the one that is still being written.
  * @param {HTMLElement} words
+ */
+const finished = (words) => [...words.children].filter((one) => !one.matches(".mf-open"));
+
+/**
+ * @param {Element[]} nodes the first of all that are compared
  * @param {number} most
  * @returns {[word: string, at: number][]}
  */
-function wordsOf(words, most) {
-  return [...(words.textContent ?? "").matchAll(/\S+/g)].slice(0, most).map((found) => [found[0], found.index]);
+function wordsOf(nodes, most) {
+  return [...nodes.map((one) => one.textContent).join("").matchAll(/\S+/g)].slice(0, most).map((found) => [found[0], found.index]);
 }
 
 /**

@@ -1,0 +1,129 @@
+// @ts-check
+// The block of Markdown that is still being written: what stays the same stays in the page, and keeps a selection.
+
+import { framed, markdownBlock } from "./copy.js";
+import { sanitised } from "./dom.js";
+import { drawMaths, drawnFrom } from "./maths.js";
+
+const INNER = ":scope > :is(.mf-code-block, blockquote, div, li, ol, p, pre, pre > code, table, tbody, td, th, thead, tr, ul)";
+
+/**
+ * Draw blocks into a place: finished ones, then one that is still being written.
+ * @param {HTMLElement} place
+ */
+export function openBlock(place) {
+  /** @type {HTMLElement | null} */
+  let node = null;
+  /** @type {Element | null} */
+  let caret = null;
+  let [drawn, added] = ["", ""];
+
+  function clear() {
+    place.replaceChildren();
+    node = caret = null;
+    drawn = added = "";
+  }
+
+  /** @param {string} html */
+  function put(html) {
+    caret?.classList.remove("mf-caret");
+    if (node) change(node, html);
+    else place.append((node = /** @type {HTMLElement} */ (markdownBlock(html))));
+    [drawn, added] = [html, ""];
+  }
+
+  /** @param {string} html a block that does not change any more */
+  function finish(html) {
+    if (html !== drawn || added) put(html);
+    caret?.classList.remove("mf-caret");
+    node?.classList.remove("mf-open");
+    node = caret = null;
+    drawn = added = "";
+  }
+
+  /**
+   * @param {string} html the open block; empty for none
+   * @param {string} text what stands after it
+   * @param {boolean} arriving whether a caret stands at its end
+   */
+  function draw(html, text, arriving) {
+    if (html === drawn && text === added && arriving === (caret?.classList.contains("mf-caret") ?? false)) return;
+    if (!html) {
+      node?.remove();
+      node = caret = null;
+      drawn = added = "";
+      return;
+    }
+    if (html !== drawn || !text.startsWith(added)) put(html);
+    if (!node) return;
+    node.classList.add("mf-open");
+    caret = endOf(node);
+    const end = caret.lastChild;
+    if (end instanceof Text) end.appendData(text.slice(added.length));
+    else if (text) caret.append(text);
+    added = text;
+    caret.classList.toggle("mf-caret", arriving);
+  }
+
+  return { clear, finish, draw };
+}
+
+/**
+ * Return the innermost block in which the text ends: of a row, the last cell that has words.
+ * @param {Element} node
+ */
+function endOf(node) {
+  let end = node;
+  for (;;) {
+    const inner = [...end.querySelectorAll(INNER)];
+    const last = inner.findLast((one) => one.textContent?.trim()) ?? inner.at(-1);
+    if (!last) return end;
+    end = last;
+  }
+}
+
+/**
+ * Change a drawn block into another one.
+ * @param {HTMLElement} node
+ * @param {string} html
+ */
+function change(node, html) {
+  const fresh = sanitised(html);
+  if (fresh instanceof Element) renew(node, fresh);
+  framed(node);
+  drawMaths(node);
+}
+
+/**
+ * @param {Element} old
+ * @param {Element} fresh its children may be moved
+ */
+function renew(old, fresh) {
+  const [had, has] = [[...old.childNodes], [...fresh.childNodes]];
+  has.forEach((to, at) => {
+    const outer = had[at];
+    const from = outer instanceof Element && outer.matches(".mf-code-block") ? outer.firstChild : outer;
+    if (!from) old.append(to);
+    else if (from.nodeName !== to.nodeName || !kept(from, to)) outer.replaceWith(to);
+  });
+  for (const more of had.slice(has.length)) more.remove();
+}
+
+/**
+ * Make a node like a fresh one of the same name; return whether that is possible.
+ * @param {Node} from
+ * @param {Node} to
+ */
+function kept(from, to) {
+  if (from instanceof Text && to instanceof Text) {
+    if (to.data.startsWith(from.data)) from.appendData(to.data.slice(from.data.length));
+    else from.data = to.data;
+  }
+  if (!(from instanceof Element && to instanceof Element)) return true;
+  const formula = drawnFrom(from);
+  if (formula !== undefined) return formula === to.textContent;
+  for (const { name } of [...from.attributes]) if (!to.hasAttribute(name)) from.removeAttribute(name);
+  for (const { name, value } of to.attributes) if (from.getAttribute(name) !== value) from.setAttribute(name, value);
+  renew(from, to);
+  return true;
+}
