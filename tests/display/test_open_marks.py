@@ -1,4 +1,4 @@
-"""Markdown that is still being written: marks are closed or left out, at every split point, and then it is as finished."""
+"""Markdown that is still being written: its marks are closed or left out, and in the end it is drawn as finished."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from .test_markdown import DANGEROUS, SLOW, TABLE, Page, markdown
 SAMPLE = """# The **sea**
 
 It is **wide**, *very `deep`* and ***cold***, see [the map](https://a.b/c "t") or <https://a.b>; AT&amp;T ~~no~~ costs
-$5, 2 * 3 = 6, un**believ**able, snake_case_name, _so_ and `` a`b ``; [**all**](https://a.b/d), **[of](mailto:a@b.c) it**.
+$5, 2 * 3 = 6, un**believ**able, snake_case_name, _so_ and `` a`b ``;
+[**all**](https://a.b/d), **[of](mailto:a@b.c) it**.
 
 | Name | **Depth** |
 |------|----------:|
@@ -187,7 +188,9 @@ def test_any_text_becomes_allowed_tags_only(text: str) -> None:
     assert Page(open_html(text)).faults() == []
 
 
-@pytest.mark.parametrize("piece", [*SLOW, "    a\n", TABLE, "|a\n|-\n", "```\n", "| ", "[a](", "[a](b \"", "<a", "&", "- - "])
+@pytest.mark.parametrize(
+    "piece", [*SLOW, "    a\n", TABLE, "|a\n|-\n", "```\n", "| ", "[a](", '[a](b "', "<a", "&", "- - "]
+)
 def test_the_largest_text_of_any_kind_is_drawn_or_shown(piece: str) -> None:
     text = (piece * (LIMIT // len(piece) + 1))[:LIMIT]
     assert open_html(text) or not text.strip("-> #\n\r`")

@@ -68,9 +68,9 @@ def test_a_page_has_the_finished_blocks_and_the_open_one_at_any_time(size: int) 
     text, told = SAMPLE.replace("Done", "\U0001f41a Done") * 2, Told()
     for at in range(0, len(text), size):
         told.write(text[at : at + size])
-        whole = told.feed.whole()
+        whole, so_far = told.feed.whole(), text[: at + size]
         assert (told.blocks, told.open) == (whole["html"], whole["open"])
-        assert (told.tail, told.held) == (text[: at + size][len(text[: at + size]) - whole["tail"] :], whole.get("held", 0))
+        assert (told.tail, told.held) == (so_far[len(so_far) - whole["tail"] :], whole.get("held", 0))
     finished, rest = blocks(text)
     last = told.feed.last()
     assert "".join(told.blocks) == "".join(finished)

@@ -19,6 +19,7 @@ from tests.moments import LONG, quickly
 from tests.scripted import chunk, error, serving, stream
 
 from .bench import Bench, Person, answers, eventually, model_of, slow
+from .test_open_block import Told
 
 USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":61,"completion_tokens":31,"total_tokens":92}}\n\n'
 HELLO = stream("Hel", "lo", chunk(reason="stop"), USAGE)
@@ -352,9 +353,13 @@ def test_no_name_and_no_text_becomes_markup() -> None:
 def test_markdown_of_an_answer_comes_from_the_sanitiser(bench: Bench) -> None:
     bench.ask()
     bench.wait()
-    html = "".join(piece for batch in bench.of("batch") for piece in batch.get("html", ()))
-    assert html
-    for page in (Reader(html), Reader(bench.playground._drawn()[0])):
+    told = Told()
+    drawn = []
+    for batch in bench.of("batch"):
+        told.take(batch)
+        drawn.append("".join(told.blocks) + told.open)
+    assert told.blocks
+    for page in (*map(Reader, drawn), Reader(bench.playground._drawn()[0])):
         assert page.tags.isdisjoint({"script", "img", "iframe"})
         assert not any(name.startswith("on") for name in page.names)
         assert page.addresses == []
