@@ -25,6 +25,6 @@ def each(cases: Iterable[tuple[str, Any]], check: Callable[..., None]) -> None:
             failure.add_note(f"in the case {name!r}")
             names.append(name)
             failures.append(failure)
-    assert count, "there are no cases"
+    assert count, "expected at least one case"
     if failures:
         raise ExceptionGroup(f"{len(failures)} of {count} cases failed: {', '.join(names)}", failures)
