@@ -1,4 +1,4 @@
-"""Servers that mean harm: with ``timeout=2`` none keeps a call longer than 2.5 s, or makes it take 300 MB.
+"""Hostile servers: with ``timeout=2`` none keeps a call longer than 2.5 s, or makes it take 300 MB of memory.
 
 Each server is met in a process of its own, whose memory is measured, by every driver: sync and async, whole and
 streamed, and in a batch. One process has imported everything, and forks the others. The limit is shorter here and the
