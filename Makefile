@@ -1,18 +1,18 @@
-# On a fresh machine with Python 3.11, pip and make: `make demo`, `make test`. Everything else they install themselves.
+# `make demo` and `make test` need Python 3.11, pip and make; they install everything else.
 
 PYTHON ?= python3
 BIN = .venv/bin
 NOTEBOOK = notebooks/00_quickstart.ipynb
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
-# Else each of hundreds of processes compiles the same modules.
+# Without bytecode files, each of hundreds of processes would compile the same modules.
 unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: demo docs crawl wheel test coverage versions check format unit notebooks browser fuzz weights pictures clean help
 
-help:            ## what there is
+help:            ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
 
-demo:            ## JupyterLab at the quickstart; HEADLESS=1 runs it and prints its table
+demo:            ## open the quickstart in JupyterLab; HEADLESS=1 runs it and prints its table
 	@PYTHON=$(PYTHON) scripts/make_venv.sh demo local,lab
 	@scripts/install_system.sh libgomp
 	@$(BIN)/msgflux-nb models pull
@@ -22,13 +22,13 @@ else
 	@$(BIN)/msgflux-nb lab $(NOTEBOOK)
 endif
 
-test: .test-ready ## unit tests, notebooks, browser tests, a minute of fuzz
+test: .test-ready ## run the unit tests, the notebooks, the browser tests, and a short fuzz test
 	@failed=; for part in unit notebooks browser fuzz; do $(MAKE) --no-print-directory $$part READY= FUZZ_SECONDS=--same || failed="$$failed $$part"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
 
 READY ?= .test-ready
-# They take the files in the order of tests/conftest.py. To load nbval takes seconds, and only the notebooks need it.
-# Unit tests wait for a large part of their time; kernels and Chromium do not.
+# Test files run in the order of tests/conftest.py. nbval takes seconds to load, and only the notebooks need it. Unit
+# tests wait for a large part of their time, so they get a third process; kernels and Chromium use the CPU all the time.
 WORKERS ?= 2
 unit coverage: WORKERS = 3
 PYTEST = $(BIN)/python -m pytest -n $(WORKERS) --dist loadfile
@@ -42,20 +42,20 @@ browser: $(READY)
 	$(PYTEST) tests/browser -p no:nbval --no-loadscope-reorder --durations=10
 
 FUZZ_SECONDS ?= 600
-fuzz: $(READY) ## anything at all for whatever reads bytes, ten minutes of it; FUZZ_SECONDS=60 for one
-	@[ "$(FUZZ_SECONDS)" = --same ] || $(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris || echo "without atheris, by chance alone"
+fuzz: $(READY) ## feed random input to every reader of bytes for ten minutes, or for FUZZ_SECONDS
+	@[ "$(FUZZ_SECONDS)" = --same ] || $(BIN)/python -c 'import atheris' 2>/dev/null || $(BIN)/python -m pip install --quiet atheris || echo "atheris is not there: the input is random, without its guidance"
 	$(BIN)/python -m tests.fuzz $(FUZZ_SECONDS)
 
-coverage: .test-ready ## how many lines and branches the unit tests run; the browser tests come on top
+coverage: .test-ready ## print how many lines and branches the unit tests run, without the browser tests
 	$(PYTEST) tests --ignore=tests/browser -p no:nbval --cov=msgflux_nb --cov-branch --cov-report=term:skip-covered
 
-versions: .test-ready ## the lowest versions allowed, Python 3.12 and 3.13 where they are here, 3.14 under node
+versions: .test-ready ## test the lowest allowed versions, Python 3.12 and 3.13 if they are installed, 3.14 under node
 	scripts/versions.sh lowest
 	@for python in python3.12 python3.13; do \
-	if command -v $$python >/dev/null; then echo $$python; scripts/versions.sh $$python || exit 1; else echo "there is no $$python here"; fi; done
+	if command -v $$python >/dev/null; then echo $$python; scripts/versions.sh $$python || exit 1; else echo "$$python is not installed"; fi; done
 	scripts/versions.sh 3.14
 
-check:           ## linter, format, types of the package and of the widgets' pages
+check:           ## check lint, format, and the types of the package and of the widgets' pages
 	@PYTHON=$(PYTHON) scripts/make_venv.sh test local,lab test
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -63,7 +63,7 @@ check:           ## linter, format, types of the package and of the widgets' pag
 	$(BIN)/python scripts/check_pages.py
 	$(BIN)/python scripts/check_typing.py
 
-docs:            ## the site, in build/site; a warning or a dead link is an error
+docs:            ## build the site into build/site; a warning or a dead link is an error
 	@PYTHON=$(PYTHON) scripts/make_venv.sh docs local,lab docs
 	$(BIN)/python scripts/site.py
 
@@ -71,7 +71,7 @@ crawl: docs      ## walk through the built site in Chromium: links, console, req
 	@scripts/install_system.sh chromium
 	$(BIN)/python scripts/crawl.py
 
-wheel:           ## wheel and sdist in build/dist; the whole course from the wheel, without a network, timed
+wheel:           ## build wheel and sdist into build/dist; run and time the whole course from the wheel, without a network
 	$(PYTHON) scripts/wheel_course.py
 
 format:

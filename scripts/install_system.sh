@@ -1,15 +1,15 @@
 #!/bin/sh
-# What pip cannot bring: install it from the system's packages where that is possible, and say clearly where it is not.
-#   scripts/install_system.sh libgomp     what llama.cpp is linked with; slim images of Debian lack it
-#   scripts/install_system.sh chromium    what the browser tests drive
-#   scripts/install_system.sh libatomic   what the driver of the browser tests is linked with
-#   scripts/install_system.sh fonts       what the pictures of the docs are set in
+# Install what pip cannot install, from the system's packages; if that is not possible, say how to install it.
+#   scripts/install_system.sh libgomp     a library that llama.cpp needs; Debian's slim images lack it
+#   scripts/install_system.sh chromium    the browser of the browser tests
+#   scripts/install_system.sh libatomic   a library that the driver of the browser tests needs
+#   scripts/install_system.sh fonts       the fonts in the pictures of the docs
 set -eu
 
 there() {
     case $1 in
         libgomp | libatomic)
-            # Only Linux needs them; elsewhere the wheels bring their own.
+            # Only Linux needs these libraries; on other systems the wheels include them.
             [ "$(uname -s)" != Linux ] || .venv/bin/python -c "import ctypes; ctypes.CDLL('$1.so.1')" 2>/dev/null
             ;;
         fonts) fc-list 2>/dev/null | grep -qi "JetBrains" && fc-list | grep -qi "/Inter" ;;
@@ -27,13 +27,13 @@ case $1 in
     libgomp) packages=libgomp1 purpose="The embedded model needs libgomp" ;;
     libatomic) packages=libatomic1 purpose="The browser tests need libatomic" ;;
     fonts) packages="fonts-inter fonts-jetbrains-mono" purpose="The pictures of the docs need Inter and JetBrains Mono" ;;
-    # Without windows, Chromium starts and loads pages in less time; older systems have it with windows only.
+    # The headless shell starts and loads pages in less time; older systems have only the whole Chromium.
     chromium)
         packages="chromium-headless-shell fonts-dejavu-core" purpose="The browser tests need Chromium"
         otherwise="chromium fonts-dejavu-core"
         ;;
     *)
-        echo "unknown: $1" >&2
+        echo "expected libgomp, libatomic, fonts or chromium, got $1" >&2
         exit 2
         ;;
 esac

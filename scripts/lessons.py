@@ -77,7 +77,7 @@ def main(argv: list[str] | None = None) -> int:
     """Make the notebooks; return 0, or 1 if one fails."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--key", type=Path, help="write the notebooks with solutions into this folder instead")
-    parser.add_argument("--only", help="the begin of a name, such as 03")
+    parser.add_argument("--only", help="the start of a name, such as 03")
     asked = parser.parse_args(argv)
     target = asked.key or FOLDER
     target.mkdir(parents=True, exist_ok=True)

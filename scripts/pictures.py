@@ -422,7 +422,7 @@ def _save(data: bytes, name: str) -> None:
 def _palette(picture: Image.Image, colours: int) -> Colours:
     """Return a palette of a picture's own colours, the most frequent first, each unlike those before it.
 
-    Pillow's ways average colours, so that the red of a small mark turns orange, and greys get a tint.
+    Pillow's methods average colours, so that the red of a small mark turns orange, and greys get a tint.
     """
     found = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)[:20_000]
     left = np.array([colour for _, colour in found], dtype=np.int32)
@@ -434,7 +434,7 @@ def _palette(picture: Image.Image, colours: int) -> Colours:
 
 
 def _drawn_with(palette: Colours, picture: Image.Image) -> Image.Image:
-    """Return a picture in the nearest colours of a palette; Pillow's own way takes others for some, even for white."""
+    """Return a picture in the nearest colours of a palette; Pillow's own method misses the nearest, even for white."""
     pixels = np.asarray(picture, dtype=np.int32) @ np.array([65_536, 256, 1])
     codes, places = np.unique(pixels, return_inverse=True)
     found = np.stack([codes >> 16, codes >> 8 & 255, codes & 255], axis=1)
@@ -671,7 +671,7 @@ class Film:
 
 
 def _above_each_other(images: list[Image.Image]) -> Image.Image:
-    """Return one picture of several of a size, so that a palette has the colours of all."""
+    """Return one picture of several of the same size, one above the other, so that a palette has the colours of all."""
     sheet = Image.new("RGB", (images[0].width, sum(image.height for image in images)))
     for number, image in enumerate(images):
         sheet.paste(image, (0, number * image.height))

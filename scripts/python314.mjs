@@ -1,5 +1,5 @@
-// Run pytest on the pure rooms under Python 3.14, which pyodide brings as WebAssembly: node scripts/python314.mjs PYODIDE SITE [args of pytest]
-// PYODIDE is the folder of npm's pyodide, SITE a folder with what the tests import.
+// Run pytest on the pure rooms under Python 3.14, which pyodide has as WebAssembly: node scripts/python314.mjs PYODIDE SITE [args of pytest]
+// PYODIDE is the folder of npm's pyodide, SITE a folder with the packages that the tests import.
 import { pathToFileURL } from "node:url";
 import { join, resolve } from "node:path";
 

@@ -60,7 +60,7 @@ def main(argv: list[str] | None = None) -> int:
     """Write the pages."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
-    parser.add_argument("--only", default="", help="the begin of a name, such as 07")
+    parser.add_argument("--only", default="", help="the start of a name, such as 07")
     asked = parser.parse_args(argv)
     asked.folder.mkdir(parents=True, exist_ok=True)
     for notebook in sorted(COURSE.glob(f"{asked.only}*.ipynb")):

@@ -1,7 +1,7 @@
 #!/bin/sh
-# Test other versions than those of constraints.txt; each has an environment of its own in build/versions.
+# Test versions other than those of constraints.txt, each in a separate environment in build/versions.
 #   scripts/versions.sh lowest        the lowest versions that pyproject.toml allows, by constraints-lowest.txt
-#   scripts/versions.sh python3.13    another Python that is here
+#   scripts/versions.sh python3.13    another installed Python
 #   scripts/versions.sh 3.14          Python 3.14 as WebAssembly, under node: generation/ and protocol/
 set -eu
 unset PYTHONPATH
@@ -15,11 +15,11 @@ if [ "$1" = 3.14 ]; then
     if [ ! -e "$site/pytest" ]; then
         .venv/bin/python -m pip install --quiet --no-deps --target "$site" --python-version 3.14 --implementation cp \
             --abi cp314 --platform pyemscripten_2026_0_wasm32 --only-binary :all: msgspec
-        # hypothesis is compiled since it left 6; this is the last that is Python alone.
+        # Later versions of hypothesis have compiled code; this one is pure Python.
         .venv/bin/python -m pip install --quiet --no-deps --target "$site" \
             typing-extensions pytest pluggy iniconfig packaging pygments hypothesis==6.130.0 sortedcontainers attrs
     fi
-    # Left out: what needs numpy, Pillow or jsonschema, threads, or a stack deeper than a browser's.
+    # Tests are left out that need numpy, Pillow, jsonschema, threads, or a deeper stack than WebAssembly has.
     # hypothesis is imported before pytest, to set a profile.
     exec node scripts/python314.mjs "$folder/node/node_modules/pyodide" "$site" -p no:cacheprovider -p no:randomly \
         -W "ignore:Module already imported" \
@@ -38,6 +38,6 @@ if [ ! -x "$venv/bin/pytest" ]; then
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check --upgrade "pip>=25.1"
     "$venv/bin/python" -m pip install --quiet --disable-pip-version-check -c $constraints -e . $tools
 fi
-# pandas 2.2.0 says at each import what pandas 3 will need.
+# pandas 2.2.0 warns at each import of what pandas 3 will need.
 exec "$venv/bin/python" -m pytest -p no:cacheprovider -W ignore::DeprecationWarning \
     tests/generation tests/protocol tests/display tests/storage/test_answers.py

@@ -1,4 +1,4 @@
-"""Test the course from an installed wheel: outside of the clone, in an empty environment, without a network.
+"""Test the course from an installed wheel: outside the clone, in an empty environment, without a network.
 
 ``python scripts/wheel_course.py`` (``make wheel``) builds wheel and sdist into build/dist, lets twine check both,
 installs the wheel into build/wheel-env, copies the course by ``msgflux-nb course``, cuts the network off and runs every

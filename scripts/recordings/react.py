@@ -1,7 +1,7 @@
 """Records three runs of ``mf.plan.react`` with two tools, by two embedded models; the small one wastes its budget.
 
 Both have to call a tool in each turn (``answer_tool=True``): otherwise they write about the tools instead of calling
-them. The tasks were not changed after a model had seen them, and each run is the first one.
+them. No task was changed after a model had seen it, and each run is its task's first one.
 """
 
 from __future__ import annotations
