@@ -39,7 +39,7 @@ _UNDER = f"{_ROW}; border-top: {_LINE}"
 _CELL = "text-align: left; vertical-align: baseline; line-height: 20px; padding: 6px 12px 5px 0"
 _NAME = f"{_CELL}; opacity: 0.75; white-space: nowrap; width: 1%"
 _VALUE = f"{_CELL}; font-size: 14px; white-space: pre-wrap; overflow-wrap: anywhere"
-_TYPE = f"{_NAME}; padding-right: 0; font-size: 11px"
+_TYPE = f"{_NAME}; text-align: right; padding-right: 0; font-size: 11px"
 CARD = (
     "border: 1px solid rgba(128, 128, 128, 0.35); border-radius: 8px; box-sizing: border-box; max-width: 600px; "
     "overflow: hidden"

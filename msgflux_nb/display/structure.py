@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import enum
 import typing
 from typing import Any
 
@@ -13,6 +12,7 @@ from ..errors import SchemaError
 from ..generation.faults import REFUSALS
 from ..generation.generics import with_defaults
 from .literals import as_written
+from .values import readable
 
 __all__ = ["StructureRow", "info_name", "is_record", "rows", "type_info", "type_name"]
 
@@ -108,7 +108,7 @@ def _walk(info: Any, value: Any, path: str, found: list[StructureRow], above: tu
         for key, item in value.items() if known else [("", msgspec.UNSET)]:
             _walk(info.value_type, item, f"{path or 'value'}[{repr(key) if known else ''}]", found, above)
     else:
-        found.append(StructureRow(path or "value", _text(value) if known else None, info_name(info)))
+        found.append(StructureRow(path or "value", readable(value) if known else None, info_name(info)))
 
 
 def _branch(info: Any, value: Any) -> Any:
@@ -135,20 +135,6 @@ def _member(value: Any, field: inspect.Field) -> Any:
     if isinstance(value, dict):  # a TypedDict
         return value.get(field.encode_name, msgspec.UNSET)
     return getattr(value, field.name)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, enum.Enum):
-        value = value.value
-    if isinstance(value, str):
-        return value
-    if value is None or isinstance(value, bool | int | float):
-        return str(value)
-    try:
-        encoded = msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
-    except (TypeError, ValueError, OverflowError):
-        return str(value)
-    return encoded[1:-1] if encoded.startswith('"') else encoded  # dates and the like without JSON's quotes
 
 
 def info_name(info: inspect.Type) -> str:

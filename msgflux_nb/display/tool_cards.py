@@ -13,6 +13,7 @@ from .icons import icon
 from .markdown import link_html
 from .states import CALLS, COLOURS, word_colour
 from .structure import StructureRow
+from .values import readable
 
 __all__ = [
     "CARD_GRID",
@@ -125,16 +126,21 @@ def _rows(arguments: Any) -> list[StructureRow]:
     """Return the arguments as rows if they are few and plain, else an empty list."""
     if not isinstance(arguments, dict) or len(arguments) > _TABLE_ROWS:
         return []
-    if not all(value is None or isinstance(value, str | int | float) for value in arguments.values()):
+    if not all(map(_is_plain, arguments.values())):
         return []
     try:
         rows = [
-            StructureRow(name, str(value), "None" if value is None else type(value).__name__)
+            StructureRow(name, readable(value), "None" if value is None else type(value).__name__)
             for name, value in arguments.items()
         ]
     except ValueError:  # a number of thousands of digits
         return []
     return rows if sum(len(row.field) + len(row.value or "") for row in rows) <= _LIMIT else []
+
+
+def _is_plain(value: Any) -> bool:
+    items = value if isinstance(value, list) else [value]
+    return all(item is None or isinstance(item, str | int | float) for item in items)
 
 
 def bounded(text: str) -> str:

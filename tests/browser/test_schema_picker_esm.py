@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -293,7 +294,7 @@ def test_items_of_lists_and_dicts_have_lines_of_their_own(open_picker: Open) -> 
     found = [row for row in table(widget) if row[0].startswith(("former", "by_year"))]
     assert found == [
         ["former[0].city", "A", "there str"],
-        ["former[0].zip_code", "None", "there str | None"],
+        ["former[0].zip_code", "–", "there str | None"],
         ["former[1].city", "B", "there str"],
         ["former[1].zip_code", "", "not there yet str | None"],
         ['by_year["1990"].city', "C", "arriving str"],
@@ -306,7 +307,31 @@ def test_items_of_lists_and_dicts_have_lines_of_their_own(open_picker: Open) -> 
 def test_a_root_that_is_wrapped_is_shown_without(open_picker: Open) -> None:
     widget = open_picker(list[int])
     show(widget, '{"value": [1, 22, ')
-    assert table(widget) == [["value", "[1, 22]", "arriving list[int]"]]
+    assert table(widget) == [["value", "1, 22", "arriving list[int]"]]
+
+
+class Sitting(msgspec.Struct):
+    at: datetime.time
+    until: datetime.datetime
+    title: str
+    open: bool
+    days: list[str]
+
+
+def test_values_are_written_for_people_while_they_arrive(open_picker: Open) -> None:
+    """As ``readable`` writes them once all have come."""
+    widget = open_picker(Sitting)
+    whole = '{"at": "19:30:00", "until": "2026-03-14T21:00:00Z", "title": "19:30:00", "open": true, "days": ["Mo", "Tu, We"]}'
+    final = rows(Sitting, msgspec.json.decode(whole, type=Sitting))
+    words = ["19:30", "2026-03-14 21:00 UTC", "19:30:00", "yes", "Mo, “Tu, We”"]
+    assert [row.value for row in final] == words
+    for part, seen in (("19:30:", "19:30"), ('19:30:00"', "19:30"), ('19:30:00", "until": "2026-03-14T21', "19:30")):
+        show(widget, '{"at": "' + part)
+        assert table(widget)[0][1] == seen
+    show(widget, whole)
+    assert [row[1] for row in table(widget)] == words
+    show(widget, '{"days": [')
+    assert table(widget)[4][1] == ""
 
 
 @pytest.mark.parametrize("text", ['Sure! ```json\n{"name": "Al"', '\n {"name": "Al"'])

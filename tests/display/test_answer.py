@@ -350,8 +350,8 @@ def test_a_call_shows_name_id_and_plain_arguments_as_a_table() -> None:
     assert cells(drawn) == [
         *("city", "Pa&lt;ris", "str"),
         *("days", "3", "int"),
-        *("hourly", "False", "bool"),
-        *("note", "None", "None"),
+        *("hourly", "no", "bool"),
+        *("note", "–", "None"),
     ]
 
 

@@ -72,7 +72,7 @@ def test_texts_are_shares_the_most_frequent_first() -> None:
 def test_choices_keep_the_order_of_their_declaration() -> None:
     assert drawn("choice", ["c", "a", "a", "b"])["shares"] == [["b", 1], ["a", 2], ["c", 1]]
     assert drawn("member", [Kind.CITY, Kind.TOWN, Kind.CITY])["shares"] == [["town", 1], ["city", 2]]
-    assert drawn("truth", [False, True, False])["shares"] == [["True", 1], ["False", 2]]
+    assert drawn("truth", [False, True, False])["shares"] == [["yes", 1], ["no", 2]]
 
 
 def test_more_texts_than_are_shown_stand_together() -> None:

@@ -136,7 +136,8 @@ export function rowsSoFar(nodes, { reader, done }) {
     if (items.length) return;
     const arrives = value !== undefined && reader.isOpen(keys);
     const state = value === undefined ? "open" : !arrives ? "complete" : done ? "cut" : "growing";
-    rows.push({ field: path, value: value === undefined ? null : brief(value), type, state });
+    const begun = value !== undefined && !(arrives && Array.isArray(value) && !value.length);
+    rows.push({ field: path, value: begun ? shownValue(value, type) : null, type, state });
   }
 
   const { value } = reader;
@@ -180,16 +181,57 @@ function isRecord(value) {
   return typeof value === "object" && value !== null && !Array.isArray(value);
 }
 
+const MOMENT = /^(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d:\d\d)(?::(\d{0,2}(?:\.\d+)?))?(Z|[+-]\d\d:\d\d)?$/;
+
 /**
- * Return a value as the kernel writes it at the end, cut to what is shown.
+ * Return a value as `shown` of `display/values.py` writes it at the end.
+ * @param {any} value
+ * @param {string} [type] its declared type
+ * @returns {string}
+ */
+export function shownValue(value, type = "") {
+  const text = scalar(value, type);
+  if (text !== null) return text;
+  return (Array.isArray(value) && listed(value, type)) || json(value);
+}
+
+/**
+ * Return the text of one plain value; null for what holds others.
+ * @param {any} value
+ * @param {string} type
+ */
+function scalar(value, type) {
+  if (value === null) return "–";
+  if (typeof value === "boolean") return value ? "yes" : "no";
+  if (typeof value === "object") return null;
+  return typeof value === "string" && /\b(date)?time\b/.test(type) ? moment(value) : String(value);
+}
+
+/** @param {string} text */
+function moment(text) {
+  const found = MOMENT.exec(text);
+  if (!found) return text;
+  const [, day = "", minutes, seconds = "", zone = ""] = found;
+  const exact = /[1-9]/.test(seconds) ? `${minutes}:${seconds}` : minutes;
+  return [day, exact, zone === "Z" || zone === "+00:00" ? "UTC" : zone].filter(Boolean).join(" ");
+}
+
+/**
+ * Join the items of a list; one with a comma is quoted. Empty if they would not be told apart.
+ * @param {any[]} items
+ * @param {string} type
+ */
+function listed(items, type) {
+  const texts = items.slice(0, SHOWN_CHARACTERS).map((item) => scalar(item, type));
+  if (texts.some((text) => text === null || /[“”]/.test(text))) return "";
+  return texts.map((text) => (text && text === text.trim() && !/[,\n]/.test(text) ? text : `“${text}”`)).join(", ") || "none";
+}
+
+/**
  * @param {any} value
  * @returns {string}
  */
-function brief(value) {
-  if (typeof value === "string") return value;
-  if (value === null) return "None";
-  if (typeof value === "boolean") return value ? "True" : "False";
-  if (typeof value === "number") return String(value);
+function json(value) {
   let left = SHOWN_CHARACTERS;
   /**
    * @param {any} inner

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import datetime
-import enum
 import math
 from collections import Counter
 from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...display.markdown import encodable
+from ...display.values import readable
 from ...tables.dtypes import Column
 from ...tables.fields import is_missing
 
@@ -205,7 +205,7 @@ def distribution_of(column: Column) -> Distribution:
 
 
 def _name(cell: Any) -> str:
-    text = str(cell.value if isinstance(cell, enum.Enum) else cell)
+    text = readable(cell)
     return encodable(text if len(text) <= _LETTERS else f"{text[:_LETTERS]}…")
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import heapq
-import json
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...display.markdown import encodable
+from ...display.values import readable
 from ...tables.dtypes import Column, columns
 from ...tables.fields import Cells, plain
 from ...tables.outcome import STATES
@@ -153,9 +153,7 @@ def _text(value: Any) -> str | None:
     value = plain(value)
     if isinstance(value, float) and len(repr(value)) > _DIGITS:
         return f"{value:.6g}"
-    if isinstance(value, list | dict):
-        value = json.dumps(value, ensure_ascii=False, default=str)
-    return _cut(str(value), _CELL)
+    return _cut(readable(value), _CELL)
 
 
 def _label(tally: Tally, position: int) -> str:

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...display.figures import dollars
+from ...display.values import readable
 from ...tables.compare import same_cell
 from ...tables.dtypes import Column, columns
 from ...tables.grid.asked import Cell
@@ -234,12 +235,12 @@ class Board:
         value, marks = self._ledger.values[position], self.marks
         truth = None if marks is None or marks.truth is None else marks.truth[self.run.rows.cell(position).place]
         if not self._columns:
-            return [("", shown_value(value), truth is not None and not same_cell(value, truth))]
+            return [("", readable(value), truth is not None and not same_cell(value, truth))]
         wanted = marks.fields if marks is not None and marks.fields and not whole else ()
         shown = [column for column in self._columns if not wanted or column.name in wanted]
         known = truth if isinstance(truth, dict) else {}
         cells = [(column.name, at(value, column.path)) for column in shown]
-        return [(name, shown_value(cell), name in known and not same_cell(cell, known[name])) for name, cell in cells]
+        return [(name, readable(cell), name in known and not same_cell(cell, known[name])) for name, cell in cells]
 
     def open(self, row: int, shown: int) -> dict[str, Any]:
         """Return a whole answer: its input, its differences from the first prompt's, its bill, its rating."""
@@ -258,6 +259,7 @@ class Board:
             "who": "hidden until you have rated it" if hidden else f"{self.run.prompts[cell.prompt].name} · {model}",
             "against": against,
             "fields": self._differences(position, first if against else position),
+            "copied": self._exact(position),
             "error": self._ledger.errors.get(position, ""),
             "figures": [] if hidden or is_open else self._figures(position),
             "rating": "" if rating is None else "good" if rating else "bad",
@@ -281,6 +283,10 @@ class Board:
             [name, [list(piece) for piece in difference(_cut(there[name], _WHOLE), _cut(text, _WHOLE))]]
             for name, text, _ in here
         ]
+
+    def _exact(self, position: int) -> str:
+        """Return an answer to copy: JSON of a record, exactly."""
+        return _cut(shown_value(self._ledger.values[position]), _WHOLE)
 
     def _input(self, place: int) -> str:
         try:

@@ -69,7 +69,7 @@ function gridBoard(model, el, signal) {
   const more = iconButton("more", "more: copy as code, show", () => {});
   opensMenu(more, "more", () => [
     { label: "Copy as code", icon: "code", disabled: !opened().code, pick: () => void copied(opened().code) },
-    { label: "Copy the answer", icon: "copy", disabled: !opened().fields?.length, pick: () => void copied(wordsOf(opened())) },
+    { label: "Copy the answer", icon: "copy", disabled: !opened().copied, pick: () => void copied(opened().copied) },
     "-", { heading: "show" },
     ...board().filters.map((filter) => ({ label: filter, checked: board().filter === filter, pick: () => model.send({ type: "filter", filter }) })),
   ], signal);
@@ -191,10 +191,4 @@ function gridBoard(model, el, signal) {
   signal.addEventListener("abort", () => model.off("msg:custom", heard));
   drawBoard();
   drawOpened();
-}
-
-/** @param {ToldAnswer} told */
-function wordsOf(told) {
-  const kept = told.fields.map(([name, pieces]) => [name, pieces.filter(([kind]) => kind !== "gone").map(([, text]) => text).join("")]);
-  return kept.map(([name, text]) => (name ? `${name}: ${text}` : text)).join("\n");
 }

@@ -8,7 +8,7 @@ import { element } from "../base/dom.js";
  * @typedef {{
  *   row: number, column: number, label: string, input: string, who: string, against: string, error: string,
  *   fields: [name: string, pieces: [kind: "same" | "gone" | "new", text: string][]][],
- *   figures: [value: string, unit: string][], rating: "" | "good" | "bad", rateable: boolean, code: string,
+ *   figures: [value: string, unit: string][], rating: "" | "good" | "bad", rateable: boolean, code: string, copied: string,
  * }} ToldAnswer
  */
 

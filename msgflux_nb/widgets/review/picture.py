@@ -7,6 +7,7 @@ from typing import Any
 
 from msgspec import inspect
 
+from ...display.values import readable
 from ...tables.cells import CellError
 from ...tables.dtypes import Column
 from ...tables.paths import at
@@ -59,7 +60,8 @@ def row_picture(review: Review, position: int) -> Picture:
             {
                 "name": column.name,
                 "type": _type_of(column),
-                "value": value_text[:_VALUE_LIMIT] + ("…" if len(value_text) > _VALUE_LIMIT else ""),
+                "value": _cut(value_text),
+                "shown": _cut(value_text if column.tags else readable(cell)),
                 "missing": cell is None and not column.tags,
                 "confidence": sure.get(column.name),
                 **_choices(review, column, chances.get(column.name, {})),
@@ -82,6 +84,10 @@ def row_picture(review: Review, position: int) -> Picture:
         "state": "" if decision is None else decision.state,
         "trouble": trouble or review.trouble(position),
     }
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _VALUE_LIMIT else f"{text[:_VALUE_LIMIT]}…"
 
 
 def status_picture(review: Review) -> Picture:
@@ -119,9 +125,11 @@ def segments_of(text: str, spans: list[tuple[int, int, int]]) -> list[list[Any]]
 
 def _choices(review: Review, column: Column, chances: dict[str, float]) -> Picture:
     """Return the choices of a field, each with its share of all answers and its probability in this row, if known."""
-    choices = [shown_value(choice) for choice in choices_of(column)[:_CHOICES]]
+    found = choices_of(column)[:_CHOICES]
+    choices = [shown_value(choice) for choice in found]
     shares = [review.share(column.name, choice) for choice in choices]
-    return {"choices": choices, "shares": shares, "chances": [chances.get(choice) for choice in choices]}
+    known = [chances.get(choice) for choice in choices]
+    return {"choices": choices, "words": [*map(readable, found)], "shares": shares, "chances": known}
 
 
 def _texts(review: Review, position: int) -> tuple[list[tuple[str, str]], str]:

@@ -7,8 +7,8 @@ import { tintOf } from "./reading.js";
 
 /**
  * @typedef {{
- *   name: string, type: string, value: string, missing: boolean, confidence: number | null, choices: string[],
- *   shares: number[], chances: (number | null)[], found: "" | "yes" | "no", edited: boolean, fixed: boolean,
+ *   name: string, type: string, value: string, shown: string, missing: boolean, confidence: number | null, choices: string[],
+ *   words: string[], shares: number[], chances: (number | null)[], found: "" | "yes" | "no", edited: boolean, fixed: boolean,
  * }} ToldField
  */
 
@@ -75,7 +75,7 @@ export function recordForm(tell) {
 
   /** @param {ToldField} field */
   function value(field) {
-    const node = element("output", { title: field.type }, element("span", { class: "mf-cut" }, field.missing ? "–" : field.value));
+    const node = element("output", { title: field.type }, element("span", { class: "mf-cut" }, field.missing ? "–" : field.shown));
     if (field.found === "no") node.append(element("span", { class: "mf-is", "data-s": "look", title: "the text does not contain this value" }, icon("warning"), "not in the text"));
     if (field.edited) node.append(element("span", { class: "mf-note" }, "edited"));
     return node;
@@ -103,7 +103,7 @@ export function recordForm(tell) {
     field.choices.forEach((choice, index) => {
       const taken = choice === field.value && !field.missing;
       const attributes = { type: "button", class: "mf-option", role: "radio", "aria-checked": String(taken), disabled: readOnly, onclick: () => tell.set(field.name, choice) };
-      group.append(element("button", attributes, element("kbd", {}, String(index + 1)), element("span", {}, choice), known ? sureness(field.chances[index]) : commonness(field.shares[index])));
+      group.append(element("button", attributes, element("kbd", {}, String(index + 1)), element("span", {}, field.words[index]), known ? sureness(field.chances[index]) : commonness(field.shares[index])));
     });
     return group;
   }
