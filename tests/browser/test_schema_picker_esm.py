@@ -321,7 +321,8 @@ class Sitting(msgspec.Struct):
 def test_values_are_written_for_people_while_they_arrive(open_picker: Open) -> None:
     """As ``readable`` writes them once all have come."""
     widget = open_picker(Sitting)
-    whole = '{"at": "19:30:00", "until": "2026-03-14T21:00:00Z", "title": "19:30:00", "open": true, "days": ["Mo", "Tu, We"]}'
+    rest = '"title": "19:30:00", "open": true, "days": ["Mo", "Tu, We"]}'
+    whole = '{"at": "19:30:00", "until": "2026-03-14T21:00:00Z", ' + rest
     final = rows(Sitting, msgspec.json.decode(whole, type=Sitting))
     words = ["19:30", "2026-03-14 21:00 UTC", "19:30:00", "yes", "Mo, “Tu, We”"]
     assert [row.value for row in final] == words
