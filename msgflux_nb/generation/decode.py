@@ -21,13 +21,15 @@ from .deviations import conversions, key_warnings
 from .lenient import Reading, read_lenient
 from .schema import WireSchema
 
-__all__ = ["Decoded", "decode_answer", "decode_json", "json_texts"]
+__all__ = ["Decoded", "decode_answer", "decode_json", "json_texts", "value_at"]
 
 _FENCE = re.compile(r"```[ \t]*+[\w+-]*+[ \t]*+\r?\n(.*?)```", re.DOTALL)
 _INSIDE = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[\[\]{}]', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _OPENING = re.compile(r"[\[{]")
 _PATH = re.compile(r" - at `(.+)`$")
+_STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
+_VALUE = 60  # characters of a value that an error repeats
 _DEPTH_LIMIT = 500
 _TRIES = 8
 _LENIENT_CHARACTERS = 2_000_000  # of one text that are read leniently, all its parts together
@@ -265,6 +267,23 @@ def json_texts(text: str) -> Iterator[str]:
     yield text  # nearly always this
     fenced = [match.group(1) for match in _FENCE.finditer(text)]
     yield from (*reversed(fenced[-_TRIES:]), *reversed(_complete_values(text)[-_TRIES:]))
+
+
+def value_at(text: str, path: str) -> str | None:
+    """Return the JSON of the plain value at a path, such as ``$.items[2].price``; None if there is none."""
+    steps = [name or int(number) for name, number in _STEP.findall(path)]
+    if "$" + "".join(f"[{step}]" if isinstance(step, int) else f".{step}" for step in steps) != path:
+        return None
+    for part in json_texts(text):
+        with contextlib.suppress(msgspec.DecodeError, LookupError, TypeError, RecursionError):
+            value = msgspec.json.decode(part)
+            for step in steps:
+                value = value[step]
+            if isinstance(value, list | dict):
+                return None
+            found = msgspec.json.encode(value).decode()
+            return found if len(found) <= _VALUE else f"{found[:_VALUE]}…"
+    return None
 
 
 def _complete_values(text: str) -> list[str]:

@@ -18,9 +18,10 @@ from .report import RUN_COLUMNS
 from .run import Run
 from .runs import FoundRun, find_run
 
-__all__ = ["Explanation", "explain", "explain_so_far", "kept_answer"]
+__all__ = ["TO_SEND", "Explanation", "explain", "explain_so_far", "kept_answer"]
 
 _BILL = ("attempts", "prompt_tokens", "completion_tokens", "cost", "seconds")
+TO_SEND = "this is what would be sent"  # the note if nothing was sent, or what was sent was not kept
 _LIMIT = 4_000  # characters of a text that are printed
 
 
@@ -252,7 +253,7 @@ def _request(found: FoundRun, place: int, record: Record | None) -> tuple[dict[s
         return None, f"nothing can be sent for this row: {error}"
     if prepared is None:
         return None, "every cell is missing or blank: nothing is sent"
-    return _shown(prepared.request), "this is what would be sent"
+    return _shown(prepared.request), TO_SEND
 
 
 def _shown(body: bytes) -> dict[str, Any]:

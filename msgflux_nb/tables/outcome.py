@@ -18,6 +18,7 @@ from ..errors import (
     described,
     printable,
 )
+from ..generation.decode import value_at
 from ..protocol.tool_calls import ToolCallAggregator
 from .cells import CellError
 
@@ -166,7 +167,17 @@ def failure(error: BaseException, metadata: Any, seconds: float | None, *, sent:
     state = next((state for kind, state in _BY_ERROR if isinstance(error, kind)), "failed")
     evidence = error if metadata is None else metadata
     usage = getattr(evidence, "usage", None) or getattr(error, "usage", None)
-    return Outcome(state, error=described(error), seconds=seconds, **_billed(evidence, usage))  # type: ignore[arg-type]  # a State
+    return Outcome(state, error=_told(error), seconds=seconds, **_billed(evidence, usage))  # type: ignore[arg-type]  # a State
+
+
+def _told(error: BaseException) -> str:
+    """Return an error's text; of an answer that does not fit also what it has in the field, since no row has `.raw`."""
+    said = described(error)
+    if not isinstance(error, ValidationFailedError) or not error.raw:
+        return said
+    found = value_at(error.raw, error.path)
+    place = f" - at `{error.path}`."
+    return said if found is None else said.replace(place, f"{place[:-1]}, which is `{printable(found)}`.", 1)
 
 
 def is_billed(outcome: Outcome) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from contextlib import closing
 from typing import Any
 
@@ -213,7 +214,14 @@ def test_rows_that_are_being_read_are_grey_bars_in_their_place(page: Page, opene
 
 def opened_row(position: int, **more: Any) -> dict[str, Any]:
     text = "In 😀 Ghent live 7 people."
-    told = {"text": text, "spans": [[5, 10, 0], [16, 17, 1]], "said": ["1 attempt"], "error": "", "answer": "{}"}
+    told = {
+        "text": text,
+        "spans": [[5, 10, 0], [16, 17, 1]],
+        "said": ["1 attempt"],
+        "error": "",
+        "answer": "{}",
+        "asked": "what was sent",
+    }
     return {"type": "opened", "position": position, **told, "request": '{"model": "x"}', **more}
 
 
@@ -229,12 +237,53 @@ def test_a_click_opens_a_row_with_its_text_and_the_places_that_it_quotes(page: P
     assert detail.locator("mark").first.get_attribute("title") == "name"
     expect(detail).to_contain_text("1 attempt")
     expect(detail.get_by_text('{"model": "x"}')).to_be_hidden()
-    detail.get_by_text("request", exact=True).click()
+    detail.get_by_text("what was sent", exact=True).click()
     expect(detail.get_by_text('{"model": "x"}')).to_be_visible()
     widget.receive(picture={**told, "rows": [[99, "99", "ok", ["x", "1"], "", ""]]})  # it goes on
     expect(detail).to_be_visible()
     page.locator(f"tr[data-position='{position}']").click()
     expect(detail).to_have_count(0)
+
+
+def test_the_open_row_is_marked_in_the_drawings_of_its_columns(page: Page, opened: Any) -> None:
+    heads = [HEADS[0], {**HEADS[1], "from": 1.0, "width": 10.0}]
+    rows = [
+        [0, "0", "ok", ["Robin", "22"], "", ""],
+        [1, "1", "ok", ["Ibis", "90"], "", ""],
+        [2, "2", "ok", [None, "1"], "", ""],
+    ]
+    opened(picture(heads=heads, rows=rows))
+    place = "(one) => [...one.children].findIndex((bar) => bar.matches('.mf-chosen'))"
+    marked = f"() => [...document.querySelectorAll('.mf-pic')].map({place})"
+    assert page.evaluate(marked) == [-1, -1]
+    for position, places in enumerate(([1, 2], [3, 3], [4, 0])):
+        page.locator("tr[data-position]").nth(position).click()
+        assert page.evaluate(marked) == places
+    page.locator("tr[data-position]").nth(2).click()
+    assert page.evaluate(marked) == [-1, -1]
+
+
+def test_a_table_that_is_not_followed_has_a_button_that_follows_it(page: Page, opened: Any) -> None:
+    opened(picture())
+    foot = page.locator(".mf-bottom")
+    expect(foot).to_contain_text("the last rows · following")
+    page.locator("tr[data-position]").last.click()
+    follow = page.get_by_role("button", name="follow")
+    expect(foot).not_to_contain_text("following")
+    follow.click()
+    expect(foot).to_contain_text("the last rows · following")
+    expect(follow).to_be_hidden()
+    expect(page.locator("tr.mf-open")).to_have_count(0)
+
+
+def test_columns_beyond_the_edge_are_hinted_at(page: Page, opened: Any) -> None:
+    opened(picture())
+    table = page.locator(".mf-last")
+    expect(table).not_to_have_class(re.compile("mf-beyond"))
+    page.locator("body").evaluate("(body) => (body.style.width = '220px')")
+    expect(table).to_have_class(re.compile("mf-beyond"))
+    table.evaluate("(node) => (node.scrollLeft = 9_999)")
+    expect(table).not_to_have_class(re.compile("mf-beyond"))
 
 
 def test_a_row_that_the_kernel_cannot_open_yet_says_so(page: Page, opened: Any) -> None:
@@ -440,7 +489,15 @@ def test_hostile_texts_are_texts(page: Page, number: int, hear: Hear) -> None:
         widget = WidgetPage(page, ExtractionView, {"picture": told})
         page.locator("button.mf-state:visible").first.click()
         page.locator("tr[data-position]").first.click()
-        more = {"text": text, "spans": [[0, 2, 0]], "said": [text], "error": text, "request": text, "answer": text}
+        more = {
+            "text": text,
+            "spans": [[0, 2, 0]],
+            "said": [text],
+            "error": text,
+            "asked": "what was sent",
+            "request": text,
+            "answer": text,
+        }
         widget.deliver(opened_row(told["rows"][0][0], **more))
         widget.deliver({"type": "problem", "name": text, "message": text})
         widget.settle()

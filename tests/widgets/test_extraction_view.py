@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import datetime
 import html.parser
+import json
 import threading
 import time
 from collections.abc import Callable, Iterator
 from types import SimpleNamespace
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 import pandas as pd
 import pytest
+from msgspec import Meta
 
 import msgflux_nb as mf
+from msgflux_nb.generation.decode import decode_answer
+from msgflux_nb.generation.schema import wire_schema
 from msgflux_nb.tables.extract import finish
 from msgflux_nb.tables.outcome import again as _again_outcome
 from msgflux_nb.tables.outcome import success
 from msgflux_nb.tables.run import Run
 from msgflux_nb.widgets.base.notebook import kernel_id
 from msgflux_nb.widgets.extraction import board as _extraction_board
+from msgflux_nb.widgets.extraction.batch_figures import figures_of
 from msgflux_nb.widgets.extraction.extraction_view import ExtractionView, _Watching, shown_in_notebook
+from msgflux_nb.widgets.extraction.tally import Tally
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
 from tests.moments import LONG, quickly
 from tests.tables.scripted_model import Metadata, Profile, Scripted, Usage
@@ -208,17 +215,42 @@ def test_failures_are_grouped_by_what_they_have_in_common(view_of: Make) -> None
     assert view.picture["more_problems"] == 0
 
 
-def test_a_row_that_does_not_fit_names_its_field_and_what_is_wrong(view_of: Make) -> None:
-    begin, end = "the answer does not fit City: ", ". The model's text is in .raw."
-    errors = {
-        f"{begin}Expected `int | null`, got `str` - at `$.people`{end}": "people: expected int",
-        f"{begin}Object missing required field `name`{end}": "Object missing required field name",
-        "no: this is another one": "ValidationFailedError: no: this is another one",
-    }
-    said = list(errors)
-    view = view_of(texts(3), model=Scripted(lambda text: mf.ValidationFailedError(said[int(text.split()[1])])))
+class Sighting(msgspec.Struct):
+    species: str
+    count: Annotated[int, Meta(ge=0)] | None = None
+    behaviour: Literal["feeding", "resting"] | None = None
+    day: datetime.date | None = None
+    tags: list[Annotated[str, Meta(max_length=3)]] = []
+
+
+@pytest.mark.parametrize(
+    ("answer", "words"),
+    [
+        ({"species": "Teal", "count": "a few dozen"}, 'count: "a few dozen" is not an integer'),
+        ({"species": "Teal", "count": 1.5}, "count: 1.5 is not an integer"),
+        ({"species": "Teal", "count": -2}, "count: -2 is not at least 0"),
+        ({"species": "Teal", "behaviour": "preening"}, 'behaviour: "preening" is none of feeding, resting'),
+        ({"species": "Teal", "day": "soon"}, 'day: "soon" is not a date'),
+        ({"species": "Teal", "tags": ["a", "abcd"]}, 'tags[1]: "abcd" is longer than 3 characters'),
+        ({"species": "Teal", "tags": {"a": 1}}, "tags: the value is not a list"),
+        ({"species": None}, "species is missing"),
+        ({"count": 3}, "species is missing"),
+    ],
+)
+def test_a_row_that_does_not_fit_says_field_and_value(view_of: Make, answer: Any, words: str) -> None:
+    def script(_text: str) -> Any:
+        return decode_answer(json.dumps(answer), wire_schema(Sighting))
+
+    view = view_of(texts(1), Sighting, model=Scripted(script))
     view.run(wait=True)
-    assert [row[4].partition(" | null, got")[0] for row in view.picture["rows"]] == list(errors.values())
+    assert [row[4] for row in view.picture["rows"]] == [words]
+    assert [problem[1] for problem in view.picture["problems"]] == [words]
+
+
+def test_another_error_stays_as_it_is(view_of: Make) -> None:
+    view = view_of(texts(1), model=Scripted(lambda _: mf.ValidationFailedError("no: this is another one")))
+    view.run(wait=True)
+    assert [row[4] for row in view.picture["rows"]] == ["ValidationFailedError: no: this is another one"]
 
 
 def test_a_picture_is_as_large_for_many_rows_as_for_some(view_of: Make) -> None:
@@ -495,6 +527,8 @@ def test_a_row_is_opened_with_its_text_and_what_was_found_in_it(view_of: Make) -
     assert first["text"] == rows[0]
     assert [rows[0][start:end] for start, end, _ in first["spans"]] == ["Ghent", "265,086"]
     assert [place for *_, place in first["spans"]] == [0, 1]
+    assert first["asked"] == second["asked"] == "what was sent"
+    assert not any("sent" in said for said in first["said"])
     assert (second["text"], second["spans"]) == (rows[1], [])
     assert "people: expected a number" in second["error"]
     assert outside["name"] == "IndexError"
@@ -510,6 +544,30 @@ def test_a_forecast_stands_at_the_button(view_of: Make) -> None:
     assert (ahead["40 more cost about"], ahead["tokens"]) == ("$0.0400", "4,000 in · 800 out")
     assert ahead["may fail"].startswith("0 – ")
     assert view.picture["action_label"] == "Run the other 40"
+
+
+def test_without_a_store_the_forecast_counts_what_the_button_asks_for(view_of: Make) -> None:
+    view = view_of(texts(50), model=Scripted(City, metadata=PRICED), sample=10, store=False)
+    view.run(wait=True)
+    ahead = view.picture["ahead"]
+    assert view.picture["action_label"] == "Run all 50"
+    assert (ahead["all 50 cost about"], ahead["tokens"]) == ("$0.0500", "5,000 in · 1,000 out")
+
+
+def test_a_pause_has_the_rate_since_the_start_and_no_zero(view_of: Make) -> None:
+    run = Run(texts(4), City, model=Scripted(City))
+    run.batch.ledger.grow(4)
+    now = [0.0]
+    tally = Tally(run, clock=lambda: now[0])
+    now[0] = 1.0
+    assert dict(figures_of(tally, total=4, finished=0))["rate"] == "–"
+    for position, second in enumerate((2.0, 4.0)):
+        now[0] = second
+        run.batch.ledger.end(position, success(City("a"), PRICED, 0.0))
+        tally.rate()
+    now[0] = 20.0
+    figures = dict(figures_of(tally, total=4, finished=2))
+    assert (figures["rate"], figures["time left"]) == ("0.10 rows/s", "≈ 20 s")
 
 
 def test_a_cost_that_nobody_knows_stays_unknown_when_a_row_is_cached(view_of: Make) -> None:

@@ -46,7 +46,7 @@ def figures_of(
         rest_cost = tally.for_the_rest("cost")
     return [
         ["rows", f"{finished:,}{of}"],
-        ["rate", _DASH if rate is None else f"{_short(rate)} rows/s"],
+        ["rate", _DASH if not rate else f"{_short(rate)} rows/s"],
         ["tokens in", _whole(prompt)],
         ["tokens out", _whole(completion)],
         ["cost", _cost(tally, ended) if cost is None else money(cost, free=free)],
@@ -102,16 +102,28 @@ def forecast_text(forecast: Mapping[str, Any] | None) -> str:
     return f"the other {rows_text(forecast['rows'])}, by these: about {', '.join(parts) or _DASH}"
 
 
-def ahead_of(forecast: Mapping[str, Any] | None, ended: Mapping[str, Any] | None, *, free: bool) -> dict[str, str]:
-    """Return the forecast as names and values, shown at the button that continues; empty without a sample."""
+def ahead_of(
+    forecast: Mapping[str, Any] | None, ended: Mapping[str, Any] | None, *, free: bool, kept: bool = True
+) -> dict[str, str]:
+    """Return the forecast as names and values, shown at the button that continues; empty without a sample.
+
+    Args:
+        forecast: the forecast for the rows that were not tried.
+        ended: the report of the sample.
+        free: whether the model costs nothing.
+        kept: whether the sample's answers were kept; else they are asked for again, and count too.
+    """
     if forecast is None or ended is None or not forecast["rows"]:
         return {}
+    if not kept:
+        forecast = _of_all(forecast, ended["rows"])
     rest, sent = forecast["rows"], ended["rows"] - ended["states"]["cached"]
     seconds = ended["seconds"] / sent * rest if sent and ended["seconds"] else None
     tokens = [forecast["prompt_tokens"], forecast["completion_tokens"]]
     known = None not in tokens
+    which = f"{rest:,} more" if kept else f"all {rest:,}"
     found = {
-        f"{rest:,} more cost about" if forecast["cost"] else f"{rest:,} more cost": money(forecast["cost"], free=free),
+        f"{which} cost{' about' if forecast['cost'] else ''}": money(forecast["cost"], free=free),
         "and take": _time(seconds, about=True),
         "tokens": f"{_whole(tokens[0])} in · {_whole(tokens[1])} out" if known else _DASH,
     }
@@ -119,6 +131,15 @@ def ahead_of(forecast: Mapping[str, Any] | None, ended: Mapping[str, Any] | None
         most, likely = forecast["failed_at_most"], forecast["failed"]
         found["may fail"] = f"0 – {most:,}, likely {likely:,}"
     return {name: value for name, value in found.items() if value != _DASH or name.endswith(("cost", "about"))}
+
+
+def _of_all(forecast: Mapping[str, Any], tried: int) -> dict[str, Any]:
+    """Return a forecast that counts the rows of the sample too."""
+    share = 1 + tried / forecast["rows"]
+    rounded = ("prompt_tokens", "completion_tokens", "failed", "failed_at_most")
+    scaled = {name: None if forecast[name] is None else round(forecast[name] * share) for name in rounded}
+    cost = None if forecast["cost"] is None else forecast["cost"] * share
+    return {**forecast, **scaled, "cost": cost, "rows": forecast["rows"] + tried}
 
 
 def _whole(number: float | None) -> str:

@@ -170,7 +170,12 @@ class Histogram(Distribution):
         for place, amount in self._places.items():
             start = max(low, math.ldexp(place, self._exponent))
             bars[min(count - 1, int((start - low) / width))] += amount
-        return super().drawn() | {"bars": bars, "ends": [self._label(low), self._label(high) + ("+" if beyond else "")]}
+        return super().drawn() | {
+            "bars": bars,
+            "from": low,
+            "width": width,
+            "ends": [self._label(low), self._label(high) + ("+" if beyond else "")],
+        }
 
     def _edge(self) -> float:
         """Return the number at which the last bar ends: the greatest, unless a few are far beyond all others."""

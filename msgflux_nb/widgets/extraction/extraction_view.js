@@ -1,7 +1,7 @@
 // @ts-check
 // The view of a batch: head, bar of states, table, foot.
 
-import { figure, icon, iconButton, textButton } from "../base/controls.js";
+import { figure, icon, iconButton, opensMenu, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, oncePerFrame, rootOf, setText } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
@@ -102,17 +102,28 @@ function extractionBoard(model, el, problem, signal) {
     if (!opened && picture().only) model.send({ type: "only", state: "" });
     draw();
   });
-  const rows = rowTable((position) => model.send({ type: "open", position }));
+  const rows = rowTable((position) => model.send({ type: "open", position }), () => foot.draw(picture(), rows.follows()));
   const problems = problemList((state) => model.send({ type: "only", state }));
   const note = element("p", { class: "mf-aside", "data-s": "look", hidden: true });
   const deaf = element("p", { class: "mf-aside", "data-s": "look", role: "status", hidden: true }, icon("warning"), element("span", {}, DEAF));
   const error = element("div", { class: "mf-error", role: "alert", hidden: true });
   const spoken = element("div", { class: "mf-hidden", role: "status" });
-  const foot = footLine(says.node, () => model.send({ type: "only", state: "" }));
+  const foot = footLine(says.node, () => model.send({ type: "only", state: "" }), rows.toEnd);
   const act = actButton(model, el, deaf, signal);
-  const head = element("header", { class: "mf-top" }, title, about, element("span", { class: "mf-grow" }), copyRowsButton(() => picture()), presentButton(el, signal), act.above);
+  const head = element("header", { class: "mf-top" }, title, about, element("span", { class: "mf-grow" }), presentButton(el, signal), moreButton(), act.above);
   el.append(head, states.bar, says.node, problems.node, rows.node, note, deaf, error, act.ahead, foot.node, spoken);
   signal.addEventListener("abort", rows.leave);
+
+  function moreButton() {
+    const more = iconButton("more", "more: copy the rows", () => {});
+    opensMenu(more, "more", () => [
+      { label: "Copy the rows as a table", icon: "copy", disabled: !picture().rows.length, pick: () => copyRows(picture()) },
+      "-", { heading: "show" },
+      { label: "the last rows", checked: !picture().only, pick: () => model.send({ type: "only", state: "" }) },
+      ...EXCEPTIONS.filter((name) => picture().counts[name]).map((name) => ({ label: `only ${name} rows`, checked: picture().only === name, pick: () => model.send({ type: "only", state: name }) })),
+    ], signal);
+    return more;
+  }
 
   let spokenAt = 0;
   let state = "";
@@ -256,12 +267,14 @@ function leftFacts({ counts, figures }) {
  * Make the foot: rate, tokens, and which rows are shown. Where the forecast is the foot, the figures stand above the rows.
  * @param {HTMLElement} above
  * @param {() => void} all
+ * @param {() => void} toEnd
  */
-function footLine(above, all) {
-  const figures = element("span", { class: "mf-figs" });
+function footLine(above, all, toEnd) {
+  const figures = element("span", { class: "mf-figs mf-mid" });
   const shown = element("span", { class: "mf-note mf-mid" });
   const back = textButton("show all rows", "the last rows of all kinds", all);
-  const node = element("footer", { class: "mf-bottom" }, element("span", { class: "mf-grow" }), shown, back);
+  const follow = textButton("follow", "go to the last row, and follow those that arrive (End)", toEnd, { key: "End", class: "mf-dim mf-small mf-mid" });
+  const node = element("footer", { class: "mf-bottom" }, element("span", { class: "mf-grow" }), shown, follow, back);
 
   /**
    * @param {Picture} picture
@@ -282,7 +295,8 @@ function footLine(above, all) {
     if (figures.dataset.said !== parts.join("\n")) figures.replaceChildren(...parts.map(figure));
     figures.dataset.said = parts.join("\n");
     const running = state === "running" || state === "stopping";
-    setText(shown, only ? `only ${only} rows` : !rows.length ? "" : running ? (follows ? "the last rows · following" : "the last rows · End follows them") : "the last rows");
+    setText(shown, only ? `only ${only} rows` : !rows.length ? "" : running && follows ? "the last rows · following" : "the last rows");
+    follow.hidden = Boolean(only) || !running || follows || !rows.length;
     back.hidden = !only;
   }
 
@@ -290,19 +304,13 @@ function footLine(above, all) {
 }
 
 /**
- * Make a button that copies the shown rows as a table for spreadsheets.
- * @param {() => Picture} picture
+ * Copy the shown rows as a table for spreadsheets.
+ * @param {Picture} picture
  */
-function copyRowsButton(picture) {
-  const node = iconButton("copy", "copy the rows that are shown, as a table", async () => {
-    const { columns, rows } = picture();
-    const clean = (/** @type {string | null} */ cell) => (cell ?? "").replace(/[\t\n\r]+/g, " ");
-    const lines = [["row", "state", ...columns], ...rows.map(([, label, state, cells, error]) => [label, state, ...(cells.length ? cells : [error])])];
-    const done = await copied(lines.map((line) => line.map(clean).join("\t")).join("\n"));
-    node.replaceChildren(icon(done ? "check" : "cross"));
-    setTimeout(() => node.replaceChildren(icon("copy")), 1_200);
-  }, "mf-mid");
-  return node;
+function copyRows({ columns, rows }) {
+  const clean = (/** @type {string | null} */ cell) => (cell ?? "").replace(/[\t\n\r]+/g, " ");
+  const lines = [["row", "state", ...columns], ...rows.map(([, label, state, cells, error]) => [label, state, ...(cells.length ? cells : [error])])];
+  void copied(lines.map((line) => line.map(clean).join("\t")).join("\n"));
 }
 
 /**

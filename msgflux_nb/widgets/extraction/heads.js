@@ -6,7 +6,7 @@ import { counted } from "./row_words.js";
 
 /**
  * @typedef {{
- *   type: string, number: boolean, kind: "bars" | "shares", missing?: number, bars?: number[], ends?: [string, string],
+ *   type: string, number: boolean, kind: "bars" | "shares", missing?: number, bars?: number[], from?: number, width?: number, ends?: [string, string],
  *   shares?: [name: string, count: number][], others?: number, distinct?: number, all_differ?: boolean, uncounted?: boolean,
  * }} Head the kernel's counts of a column, see distribution.py
  */
@@ -45,11 +45,36 @@ export function columnHead(name, head) {
     });
     for (const [key] of bars) if (!next.has(key)) bars.delete(key);
     before = next;
+    mark();
     keepOnly(picture, [...nodes, ...missing()]);
   }
 
   const none = element("i", { class: "mf-none" });
   let absent = 0;
+  /** @type {Head} */
+  let drawn = head;
+  /** @type {string | null | undefined} the cell of the open row; undefined for no row */
+  let chosen;
+
+  /** Return the bar of a cell, if it is known. @param {string | null} cell */
+  function barOf(cell) {
+    if (cell === null) return none;
+    if (!drawn.bars) return bars.get("\u0000all") ?? bars.get([...bars.keys()].find((name) => name === cell || (name.endsWith("…") && cell.startsWith(name.slice(0, -1)))) ?? "\u0000others");
+    const place = Math.floor((Number(cell) - (drawn.from ?? 0)) / (drawn.width || 1));
+    return bars.get(String(Math.min(drawn.bars.length - 1, place)));
+  }
+
+  function mark() {
+    const bar = chosen === undefined ? undefined : barOf(chosen);
+    for (const one of [...bars.values(), none]) one.classList.toggle("mf-chosen", one === bar);
+  }
+
+  /** Mark the bar of a cell; undefined for none. @param {string | null | undefined} cell */
+  function choose(cell) {
+    if (cell === chosen) return;
+    chosen = cell;
+    mark();
+  }
 
   function missing() {
     none.style.width = `${step(Math.min(60, Math.max(absent * 100, absent ? 3 : 0)))}%`;
@@ -59,6 +84,7 @@ export function columnHead(name, head) {
 
   /** @param {Head} told */
   function draw(told) {
+    drawn = told;
     absent = told.missing ?? 0;
     if (told.bars) drawHistogram(told.bars, told.ends ?? ["", ""]);
     else if (told.shares) drawShares(told.shares, told);
@@ -97,7 +123,7 @@ export function columnHead(name, head) {
     setText(first, all_differ ? `${counted(distinct)}${uncounted ? "+" : ""}, all different` : [...names, ...(more > 0 ? [`${counted(more)}${uncounted ? "+" : ""} more`] : [])].join(", "));
   }
 
-  return { node, draw };
+  return { node, draw, choose };
 }
 
 /**

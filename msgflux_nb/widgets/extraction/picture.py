@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import heapq
-import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -14,6 +13,7 @@ from ...tables.fields import Cells, plain
 from ...tables.outcome import STATES
 from .batch_figures import ahead_of, figures_of, forecast_text, paid_of
 from .column_heads import SHOWN_COLUMNS, empty_heads
+from .plain_error import plain_error
 from .tally import Tally
 
 __all__ = ["Picture", "empty_picture", "picture_of", "rows_of"]
@@ -23,9 +23,6 @@ Picture = dict[str, Any]
 _PROBLEMS = 5
 _CELL = 80  # characters
 _ERROR = 400
-_MISFIT = re.compile(
-    r"(?:\w+: )?the answer does not fit [^:]+: (.*?)(?: - at `(.*?)`)?\. The model's text is in \.raw\.", re.DOTALL
-)
 _DIGITS = 9  # a number with more digits is shortened
 _ASKING = 3  # rows in flight that are shown below the others
 
@@ -93,14 +90,19 @@ def picture_of(tally: Tally, *, ended: Mapping[str, Any] | None = None, only: st
         "rows": rows_of(tally, only, ended=ended is not None),
         "only": only if only in tally.last_of else "",
         "problems": [
-            [problem.state, _cut(problem.text, _ERROR), problem.count, _label(tally, problem.position)]
+            [
+                problem.state,
+                _cut(plain_error(problem.text, columns(run.schema)), _ERROR),
+                problem.count,
+                _label(tally, problem.position),
+            ]
             for problem in problems
         ],
         "more_problems": max(0, len(tally.problems) - len(problems)),
         "note": _cut(_stopped(run.batch.stopped), _ERROR),
         "forecast": forecast_text(forecast),
         "more_rows": 0 if forecast is None else forecast["rows"],
-        "ahead": ahead_of(forecast, ended, free=tally.free),
+        "ahead": ahead_of(forecast, ended, free=tally.free, kept=run.records is not None),
     }
 
 
@@ -125,19 +127,10 @@ def _rows(tally: Tally, positions: Iterable[int]) -> list[list[Any]]:
         state = None if ledger.is_open(position) else ledger.state(position)
         if state is not None:
             cells = _cells(ledger.values[position], found)
-            error = _cut(_misfit(ledger.errors.get(position, "")), _CELL * 2)
+            error = _cut(plain_error(ledger.errors.get(position, ""), found), _CELL * 2)
             flags = _cut("; ".join(ledger.warnings.get(position, ())), _ERROR)
             rows.append([position, _label(tally, position), state, cells, error, flags])
     return rows
-
-
-def _misfit(error: str) -> str:
-    """Return the error of an answer that does not fit as ``count: expected int, got str``; another as it is."""
-    found = _MISFIT.fullmatch(error)
-    if found is None:
-        return error
-    what, path = found[1].replace("`", ""), (found[2] or "").removeprefix("$").removeprefix(".")
-    return f"{path}: {what[:1].lower()}{what[1:]}" if path else what
 
 
 def _cells(value: Any, found: tuple[Column, ...]) -> list[str | None]:

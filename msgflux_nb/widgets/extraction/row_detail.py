@@ -7,8 +7,9 @@ from typing import Any
 
 from ...display.markdown import encodable
 from ...tables.dtypes import columns
-from ...tables.explain import Explanation, explain_so_far
+from ...tables.explain import TO_SEND, Explanation, explain_so_far
 from ...tables.fields import Cells, plain
+from ...tables.outcome import UNANSWERED
 from ...tables.run import Run
 from ...tables.spans import span_of
 from .column_heads import SHOWN_COLUMNS
@@ -24,20 +25,23 @@ def row_detail(run: Run, position: int) -> dict[str, Any]:
 
     Returns:
         ``position``; ``text``, the row's text; ``spans`` in it that do not overlap, as start, end and the number of the
-        column; ``said``, sentences about the row; ``request`` and ``answer`` as indented JSON, empty if nothing was
-        sent or kept.
+        column; ``said``, sentences about the row; ``asked``, the caption of
+        ``request``; ``request`` and ``answer`` as indented JSON, empty if nothing was sent or kept.
 
     Raises:
         IndexError: the run has no such row.
     """
     explanation = explain_so_far(run, position)
     text = _source(run, position, explanation)
+    notes = [note for note in (explanation.note or "").split("; ") if note != TO_SEND]  # the caption says that
+    ended = explanation.state not in (None, *UNANSWERED)
     return {
         "position": position,
         "text": _cut(text, _TEXT),
         "spans": _spans(run, position, text[:_TEXT]),
-        "said": [encodable(said) for said in (explanation.bill, explanation.warnings, explanation.note) if said],
+        "said": [encodable(said) for said in (explanation.bill, explanation.warnings, *notes) if said],
         "error": _cut(explanation.error or "", _RAW),
+        "asked": "what was sent" if ended else "what would be sent",
         "request": _json(explanation.request),
         "answer": _json(explanation.answer),
     }

@@ -11,7 +11,7 @@ import { rowState } from "./row_words.js";
 
 /**
  * @typedef {[position: number, label: string, state: string, cells: (string | null)[], error: string, flags: string]} ToldRow
- * @typedef {{ position: number, text: string, spans: [number, number, number][], said: string[], error: string, request: string, answer: string }} Opened
+ * @typedef {{ position: number, text: string, spans: [number, number, number][], said: string[], error: string, asked: string, request: string, answer: string }} Opened
  */
 
 const BUSY_MS = 1_200; // if a row does not open within this time, a note is shown
@@ -20,8 +20,9 @@ const BUSY = "The kernel is busy: the row opens when its cell has ended.";
 /**
  * Make a table that follows its end while the reader is at the end; only changes are drawn.
  * @param {(position: number) => void} ask asks the kernel for the details of a row
+ * @param {() => void} turned is called when the table begins or ceases to follow its end
  */
-export function rowTable(ask) {
+export function rowTable(ask, turned) {
   const columnsOf = element("colgroup");
   const head = element("tr");
   const body = element("tbody");
@@ -40,6 +41,10 @@ export function rowTable(ask) {
   let open = null;
   /** @type {string[]} */
   let names = [];
+  /** @type {ToldRow[]} */
+  let told = [];
+  /** @type {(string | null)[] | null} the cells of the open row */
+  let chosen = null;
   let atEnd = true;
   /** @type {HTMLElement | null} */
   let detail = null;
@@ -69,7 +74,7 @@ export function rowTable(ask) {
   }
 
   /** @param {Picture} picture */
-  function drawGhosts({ asking, columns: all, heads: told, only }) {
+  function drawGhosts({ asking, columns: all, heads: kinds, only }) {
     const key = JSON.stringify([asking, columns, only]);
     if (key === ghostKey) return;
     ghostKey = key;
@@ -78,7 +83,7 @@ export function rowTable(ask) {
         "tr",
         { class: "mf-now" },
         element("th", { scope: "row", class: "mf-gutter" }, label),
-        ...all.map((_, place) => element("td", { class: told[place].number ? "mf-number" : null }, element("span", { class: "mf-ghost", style: `width: ${told[place].number ? 34 : 44 + ((place * 17) % 30)}%` }))),
+        ...all.map((_, place) => element("td", { class: kinds[place].number ? "mf-number" : null }, element("span", { class: "mf-ghost", style: `width: ${kinds[place].number ? 34 : 44 + ((place * 17) % 30)}%` }))),
       ),
     );
   }
@@ -89,19 +94,21 @@ export function rowTable(ask) {
     drawGhosts(picture);
     const room = String(Math.min(12, Math.max(3, picture.total ?? 12)));
     if (node.style.getPropertyValue("--mf-shown") !== room) node.style.setProperty("--mf-shown", room);
+    told = picture.rows;
     /** @type {typeof drawn} */
     const next = new Map();
-    for (const told of picture.rows) {
-      const key = JSON.stringify([told, columns]);
-      const before = drawn.get(told[0]);
-      next.set(told[0], before?.key === key ? before : { row: tableRow(told, picture), key });
+    for (const one of told) {
+      const key = JSON.stringify([one, columns]);
+      const before = drawn.get(one[0]);
+      next.set(one[0], before?.key === key ? before : { row: tableRow(one, picture), key });
     }
     if (open !== null && !next.has(open)) {
       const kept = drawn.get(open); // keep the row that is being read
       if (kept) next.set(open, kept);
     }
     drawn = next;
-    const label = Math.max(longest, ...picture.rows.map((told) => told[1].length));
+    drawChosen();
+    const label = Math.max(longest, ...told.map((one) => one[1].length));
     if (label > longest) node.style.setProperty("--mf-label", String((longest = label)));
     place();
     hint.hidden = picture.rows.length + ghosts.length > 0;
@@ -116,6 +123,21 @@ export function rowTable(ask) {
     }
     keepOnly(body, [...rows, ...ghosts]);
     node.classList.toggle("mf-opened", open !== null && detail !== null);
+  }
+
+  /** Mark the cells of the open row in the drawings of their columns. */
+  function drawChosen() {
+    const cells = open === null ? null : told.find(([position]) => position === open)?.[3] ?? chosen;
+    chosen = cells;
+    heads.forEach((one, at) => one.choose(cells?.length ? cells[at] : undefined));
+  }
+
+  let followed = true;
+  const follows = () => atEnd && open === null;
+  function tell() {
+    if (followed === follows()) return;
+    followed = !followed;
+    turned();
   }
 
   /** Follow the end: the page is laid out here, so this comes last in a drawing. */
@@ -150,6 +172,8 @@ export function rowTable(ask) {
     clearTimeout(patience);
     detail = null;
     open = open === position ? null : position;
+    chosen = null;
+    drawChosen();
     if (open !== null) {
       ask(position);
       patience = setTimeout(() => {
@@ -158,6 +182,7 @@ export function rowTable(ask) {
     }
     place();
     settle();
+    tell();
   }
 
   /** @param {(Node | string)[]} content */
@@ -172,7 +197,7 @@ export function rowTable(ask) {
   function opened(told) {
     if (told.position !== open) return;
     clearTimeout(patience);
-    const folded = /** @type {[string, string][]} */ ([["request", told.request], ["answer", told.answer]]);
+    const folded = /** @type {[string, string][]} */ ([[told.asked, told.request], ["the answer", told.answer]]);
     show([
       ...(told.error ? [element("p", { class: "mf-problem" }, told.error)] : []),
       element("p", { class: "mf-words", dir: "auto" }, ...marked(told)),
@@ -193,8 +218,25 @@ export function rowTable(ask) {
     return [...parts, letters(text, at)];
   }
 
+  /** Close the open row, go to the end, and follow it. */
+  function toEnd() {
+    if (open !== null) toggle(open);
+    atEnd = true;
+    node.scrollTop = node.scrollHeight;
+    node.focus();
+    tell();
+  }
+
+  /** Fade the right edge while there are columns beyond it. */
+  function drawEdge() {
+    node.classList.toggle("mf-beyond", node.scrollWidth - node.clientWidth - Math.abs(node.scrollLeft) > 2);
+  }
+
+  new ResizeObserver(drawEdge).observe(node);
   node.addEventListener("scroll", () => {
+    drawEdge();
     atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 24;
+    tell();
   });
   body.addEventListener("click", (event) => {
     const row = /** @type {Element} */ (event.target).closest("tr[data-position]");
@@ -206,15 +248,12 @@ export function rowTable(ask) {
     if (event.key === "ArrowDown") rows[Math.min(rows.length - 1, at + 1)]?.focus();
     else if (event.key === "ArrowUp") rows[at < 0 ? rows.length - 1 : Math.max(0, at - 1)]?.focus();
     else if (event.key === "Enter" && at >= 0) toggle(Number(rows[at].dataset.position));
-    else if (event.key === "End") {
-      atEnd = true;
-      node.scrollTop = node.scrollHeight;
-      node.focus();
-    } else return;
+    else if (event.key === "End") toEnd();
+    else return;
     event.preventDefault();
   });
 
-  return { node, draw, settle, opened, follows: () => atEnd && open === null, leave: () => clearTimeout(patience) };
+  return { node, draw, settle, opened, toEnd, follows, leave: () => clearTimeout(patience) };
 }
 
 /**

@@ -71,7 +71,8 @@ class Tally:
             if not ledger.is_open(position) and ledger.state(position) not in UNANSWERED:
                 self.last.appendleft(position)
         self.heads = ColumnHeads(run, [place for place, value in enumerate(ledger.values) if value is not None])
-        self._moments = deque([(clock(), ledger.finished)])
+        self._began = clock(), ledger.finished
+        self._moments = deque([self._began])
 
     def take(self, position: int, outcome: Outcome) -> None:
         """Count a row that has ended; on the loop's thread."""
@@ -139,13 +140,15 @@ class Tally:
         return None if billed is None or rest is None or not self._asked else billed / self._asked * rest
 
     def rate(self) -> float | None:
-        """Rows per second in the last ten seconds."""
+        """Rows per second in the last ten seconds; if none has ended in them, since the start."""
         now, finished = self._clock(), self.finished
         moments = self._moments
         moments.append((now, finished))
         while len(moments) > 2 and now - moments[0][0] > _WINDOW_SECONDS:
             moments.popleft()
         since, before = moments[0]
+        if finished == before:
+            since, before = self._began
         return (finished - before) / (now - since) if now - since >= 0.2 else None
 
     def worst(self, count: int) -> list[FailureKind]:
