@@ -1,4 +1,4 @@
-"""Tests of the package; whoever names no embedded model gets the smallest here, since it is quick."""
+"""Tests of the package. The default embedded model is the smallest one here, since it is fast."""
 
 import os
 

@@ -1,4 +1,4 @@
-"""What holds for every test."""
+"""Settings and hooks for all tests."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
-# jsonschema compiles grammars on import, for four seconds in each worker, to check "iri" formats. No schema has one.
-# With an empty module in their place it goes without that check.
+# On import jsonschema compiles grammars for "iri" formats, which takes four seconds in each worker. No schema has such
+# a format. With an empty module in place of the grammars, jsonschema leaves this check out.
 sys.modules.setdefault("rfc3987_syntax", ModuleType("rfc3987_syntax"))
 
-# The same examples each time, so that a change is judged by what it changes; --hypothesis-profile=chance tries others.
-# No deadlines: no test is wrong because a machine has other things to do.
+# Every run uses the same examples, so that only a change of the code changes a result; --hypothesis-profile=chance
+# draws others. There are no deadlines, since no test should fail on a busy machine.
 settings.register_profile("same", deadline=None, derandomize=True)
 settings.register_profile("chance", deadline=None)
 settings.load_profile("same")
 
-# Files that take longest, in the order in which they are begun, so that no worker is left with one of them at the end.
+# The slowest files, in the order in which they begin, so that no worker begins one of them at the end.
 # `make test` prints the longest tests.
 LONGEST = [
     "models/test_contract.py",
@@ -60,11 +60,11 @@ _RANKS = {Path(__file__).parent / name: rank for rank, name in enumerate(LONGEST
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Let the longest files come first; workers take files in this order."""
+    """Move the slowest files to the beginning; workers take files in this order."""
     items.sort(key=lambda item: _RANKS.get(item.path, len(LONGEST)))
 
 
 def pytest_collection_finish() -> None:
-    """Leave the thousands of tests and modules alone that live to the end: a collection would look at each of them."""
+    """Exclude all tests and modules from garbage collection: they live to the end, and there are thousands of them."""
     gc.collect()
     gc.freeze()

@@ -1,4 +1,4 @@
-"""Many small cases in one test, where a test of its own for each would take longer to begin than to run."""
+"""Many small cases in one test, for cases whose separate tests would take longer to begin than to run."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from typing import Any
 
 
 def each(cases: Iterable[tuple[str, Any]], check: Callable[..., None]) -> None:
-    """Check every case, also after one that fails; then fail with all that did, each by its name.
+    """Check every case, even after a failure; then fail with all failed cases by their names.
 
     Args:
         cases: names and arguments; a tuple gives several arguments.
         check: the body of the test.
 
     Raises:
-        ExceptionGroup: of what the failing cases raised.
+        ExceptionGroup: the exceptions of the failed cases.
     """
     names, failures = [], []
     count = 0

@@ -1,4 +1,4 @@
-"""What must be quick, compared with what it must not wait for, so that no machine is too slow for a test."""
+"""Checks that a call does not wait for something slow, so that no machine is too slow for the test."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ LONG = 30.0
 
 @contextmanager
 def quickly(*, after: float = 0.0, of: float = LONG) -> Iterator[None]:
-    """The body takes ``after`` seconds at least, and not half of the ``of`` seconds that waiting would take."""
+    """Check that the body takes at least ``after`` seconds, and less than half of the ``of`` seconds of a wait."""
     began = time.monotonic()
     yield
     assert after <= time.monotonic() - began < of / 2

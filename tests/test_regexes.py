@@ -1,7 +1,7 @@
-"""No regular expression over foreign text takes longer than in proportion to it.
+"""Checks that each regular expression reads foreign text in time proportional to its length.
 
-None repeats what is repeated already, which may take for ever. None begins again at each letter of a run that it has
-just read to its end, and none shares out one run between two repeats: both take the square of the run.
+None repeats a repetition, which may take exponential time. None begins again at each character of a run that it has
+just read to its end, and none can split one run between two repetitions: both take quadratic time.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ constants: Any = importlib.import_module("re._constants")
 _REPEATS = (constants.MAX_REPEAT, constants.MIN_REPEAT)
 _MANY = 16  # a repeat that is bounded by less is none
 
-# Reviewed: why each is linear all the same. The shorter the list, the better.
+# Reviewed by hand, with the reason why each is linear. Keep the list short.
 KNOWN: dict[str, str] = {}
 
 
@@ -34,7 +34,7 @@ def patterns() -> list[tuple[str, re.Pattern[Any]]]:
 
 
 def _patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
-    """Every compiled pattern that a module of the package holds, alone or in a table; and those written in calls."""
+    """Return the compiled patterns in the package's modules, alone or in tables, and the patterns written in calls."""
     root = Path(next(iter(msgflux_nb.__path__)))
     for found in pkgutil.walk_packages([str(root)], "msgflux_nb."):
         if found.name in ("msgflux_nb.dask", "msgflux_nb.pandas"):
@@ -53,7 +53,7 @@ def _patterns() -> Iterator[tuple[str, re.Pattern[Any]]]:
 
 
 def inside(value: Any, around: tuple[int, ...] = ()) -> Iterator[re.Pattern[Any]]:
-    """Yield the patterns in a value; one that holds itself, as what other tests have left may, is entered once."""
+    """Yield the patterns in a value; a value that contains itself, perhaps from another test, is entered once."""
     if id(value) in around:
         return
     within = (*around, id(value))
@@ -74,10 +74,10 @@ def faults(pattern: re.Pattern[Any]) -> list[str]:
 
 
 def nested(tree: Any, *, within: bool) -> Iterator[str]:
-    """Yield what repeats something that repeats itself or can be read in two ways.
+    """Yield each repetition of something that repeats itself or can be read in two ways.
 
-    A repeat that gives nothing back (possessive, atomic) is harmless, and so is one whose rounds are told apart by
-    what each begins with.
+    A repetition that never backtracks (possessive, atomic) is harmless, and so is one whose rounds can be told apart
+    by their first character.
     """
     for kind, value in tree:
         if kind in _REPEATS:
@@ -96,9 +96,9 @@ def nested(tree: Any, *, within: bool) -> Iterator[str]:
 
 
 def is_ambiguous(tree: Any) -> bool:
-    """Whether one round may end at several places, so that rounds may share out a text in many ways.
+    """Return whether one round may end at several places, so that rounds may split a text in many ways.
 
-    It does not, where it begins with letters that its repeats cannot hold: then each such letter begins a round.
+    It cannot if it begins with characters that its repetitions cannot hold: then each such character begins a round.
     """
     items = flat(tree)
     repeats = [
@@ -121,7 +121,7 @@ def flat(tree: Any) -> list[tuple[Any, Any]]:
 
 
 def overlap(branches: list[Any]) -> bool:
-    """Whether two of some alternatives may begin with the same letter, and one of them repeats something."""
+    """Return whether two alternatives may begin with the same character, and one of them repeats something."""
     starts = [letters(flat(one)[:1]) for one in branches]
     long = any(kind in _REPEATS for one in branches for kind, _ in flat(one))
     if not long:
@@ -138,7 +138,7 @@ ALPHABET = [*range(256), 0x3000, 0x200B, 0xFEFF, 0x4E00, 0xFF5C]
 
 
 def letters(items: Any) -> set[int] | None:
-    """Which letters of an alphabet a piece of one letter may be; None where it is no such piece."""
+    """Return the characters of an alphabet that match a piece of one character; None for another piece."""
     found: set[int] = set()
     for kind, value in items:
         if kind in (*_REPEATS, constants.POSSESSIVE_REPEAT) and value[0] > 0:
@@ -154,7 +154,7 @@ def letters(items: Any) -> set[int] | None:
     return found
 
 
-# Reviewed: why it is no square, or the square of something short.
+# Reviewed by hand, with the reason why the time is not quadratic, or quadratic only in something short.
 SHORT: dict[str, str] = {
     "msgflux_nb.storage.recordings.hidden._LINE": "what has no end of line is taken by the other branch",
     "msgflux_nb.widgets.base.sheet._SPACE": "our own style sheets",
@@ -164,7 +164,7 @@ _SEARCHES = "search|finditer|findall|sub|subn|split"
 
 
 def is_searched(name: str) -> bool:
-    """Whether the module of a pattern looks for it at every place of a text, not at the beginning alone."""
+    """Return whether the module of a pattern searches a text for it, instead of matching only its beginning."""
     module, _, own = name.rpartition(".")
     if not module.startswith("msgflux_nb"):  # written in a call, and for the most part here twice
         return False
@@ -174,7 +174,7 @@ def is_searched(name: str) -> bool:
 
 
 def squares(pattern: re.Pattern[Any], *, searched: bool) -> list[str]:
-    """Say which runs of one letter take the square of their length."""
+    """Return the runs of one character that take quadratic time."""
     tree = parser.parse(pattern.pattern, pattern.flags & ~re.DEBUG)
     branches = tree[0][1][1] if len(tree) == 1 and tree[0][0] is constants.BRANCH else [tree]
     return [fault for branch in branches for fault in _squares(flat(branch), searched)]
@@ -209,7 +209,7 @@ def _squares(items: list[tuple[Any, Any]], searched: bool) -> Iterator[str]:
 
 
 def source(kind: Any, value: Any) -> str:
-    """Write a piece of one letter as a pattern again."""
+    """Return a piece of one character as a pattern."""
     if kind is constants.ANY:
         return "."
     if kind is constants.LITERAL:

@@ -1,4 +1,4 @@
-"""The scripts behind the Makefile, run for real on small cases of our own."""
+"""Runs the scripts of the Makefile on small cases of this test."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCRIPTS = ROOT / "scripts"
 
 
 def run(*command: str | Path, folder: Path, path: str = "/usr/bin:/bin", **variables: str) -> tuple[int, str]:
-    """Run a command with an almost empty environment; exit code, and all it said."""
+    """Run a command with an almost empty environment; return its exit code and its output."""
     done = subprocess.run(
         [str(word) for word in command],
         cwd=folder,
@@ -76,7 +76,7 @@ def test_a_notebook_without_a_table_is_a_failure(tmp_path: Path) -> None:
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    """A folder with what the script reads."""
+    """A folder with the files that the script reads."""
     (tmp_path / "scripts").mkdir()
     for name in ("pyproject.toml", "constraints.txt", "scripts/make_venv.sh"):
         shutil.copy(ROOT / name, tmp_path / name)
@@ -84,7 +84,7 @@ def project(tmp_path: Path) -> Path:
 
 
 def environment(project: Path, kind: str) -> None:
-    """Something that looks like an environment which the script has finished."""
+    """A folder that looks like a finished environment of the script."""
     read = [project / name for name in ("pyproject.toml", "constraints.txt", "scripts/make_venv.sh")]
     binaries = project / ".venv" / "bin"
     binaries.mkdir(parents=True)
@@ -130,7 +130,7 @@ def test_a_python_that_is_too_old_is_named(project: Path) -> None:
 
 @pytest.fixture
 def bare_path(tmp_path: Path) -> str:
-    """A PATH with the tools that every system has, and neither apt-get nor a browser."""
+    """A PATH with the usual tools of a system, but without apt-get and without a browser."""
     folder = tmp_path / "bin"
     folder.mkdir()
     for name in ("sh", "id", "uname", "env"):
@@ -187,7 +187,7 @@ def test_scripts_can_be_executed() -> None:
 
 @pytest.fixture
 def clone(tmp_path: Path) -> Path:
-    """A clone in which make says what it was asked for, and does nothing."""
+    """A clone in which make only prints its arguments."""
     folder = tmp_path / "work" / "clone"
     (folder / ".ci").mkdir(parents=True)
     shutil.copy(ROOT / ".ci" / "run", folder / ".ci")

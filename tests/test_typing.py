@@ -1,4 +1,4 @@
-"""What a type checker says to users: mypy, strict, and pyright over tests/typing. Those files are checked, not run."""
+"""Type-checks tests/typing as a user's type checker would, with strict mypy and pyright; those files are not run."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def mypy(*files: Path) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_public_types_are_what_the_files_assert() -> None:
-    # Strict settings report an ignore that ignores nothing, so each "type: ignore" below is a mistake that is caught.
+    # Strict settings report a superfluous "type: ignore", so each one below stands for an error that is found.
     done = mypy(*sorted(TYPING.glob("check_*.py")))
     assert done.stdout + done.stderr == ""
     assert done.returncode == 0
@@ -57,7 +57,7 @@ def test_a_wrong_assertion_is_found(tmp_path: Path, line: str) -> None:
 
 
 def test_a_misspelt_attribute_of_a_widget_is_found_in_every_module(tmp_path: Path) -> None:
-    """In a copy of each module that has a view, the first call of a method of its own is misspelt."""
+    """In a copy of each module with a view, the first call of one of the view's own methods is misspelt."""
     wrong: dict[Path, Path] = {}
     for path in modules_of_views():
         text, count = re.subn(r"\bself\.([a-z_]+)\(", r"self.\1_misspelt(", path.read_text(encoding="utf-8"), count=1)
@@ -77,7 +77,7 @@ def test_a_misspelt_attribute_of_a_widget_is_found_in_every_module(tmp_path: Pat
 
 
 def modules_of_views() -> set[Path]:
-    """The modules in which a class of widgets stands."""
+    """Return the modules that define a class of widgets."""
     from scripts.check_pages import views
 
     kinds = {base for view in views().values() for base in view.__mro__ if base.__module__.startswith("msgflux_nb.")}

@@ -1,4 +1,4 @@
-"""axe-core in a page: what it finds that is serious, in words."""
+"""Runs axe-core in a page and returns its serious findings in words."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _RUN = """async (selector) => {
 
 
 def serious(page: Page, selector: str) -> list[str]:
-    """Return what axe-core finds below a selector that is serious or critical: the rule, and where."""
+    """Return the serious and critical findings of axe-core below a selector: the rule and the place."""
     if not _AXE.exists():
         pytest.fail(f"there is no {_AXE}: `make test` fetches it from npm", pytrace=False)
     if not page.evaluate("typeof axe === 'object'"):

@@ -1,4 +1,4 @@
-"""A widget of the kernel and its page in Chromium, with nothing between them but this: no server, no notebook."""
+"""Connects a widget and its page in Chromium directly, without a server or a notebook."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LIMIT_SECONDS = 20
 
 
 class Bridge:
-    """Carries what a page sends to its widget, and what the widget sends to the page, each in its order.
+    """Carries the messages of a page to its widget and those of the widget to the page, each in order.
 
     Attributes:
         widget: the kernel's side.
         page: the page's side.
-        told: what the kernel has sent, as it goes over the comm.
+        told: the messages of the kernel, as they go over the comm.
     """
 
     def __init__(self, page: Page, widget: View, *, url: str = "") -> None:
@@ -39,7 +39,7 @@ class Bridge:
         self.page = WidgetPage(page, type(widget), state, url=url)
 
     def exchange(self) -> None:
-        """Carry everything over that is there, until both sides are silent."""
+        """Carry all messages over, until both sides send nothing."""
         silent = 0
         end = time.monotonic() + _LIMIT_SECONDS
         while silent < 3:
@@ -49,7 +49,7 @@ class Bridge:
         self.page.settle()
 
     def until(self, condition: Callable[[], Any], *, seconds: float = 30) -> Any:
-        """Carry everything over until the condition is true; return its value."""
+        """Carry messages over until the condition is true; return its value."""
         end = time.monotonic() + seconds
         while not (found := condition()):
             assert time.monotonic() < end, f"the condition did not come true within {seconds} s"
@@ -77,5 +77,5 @@ class Bridge:
 
 
 def _reading() -> bool:
-    """Whether the kernel still reads a file or makes a thumbnail."""
+    """Return whether the kernel still reads a file or makes a thumbnail."""
     return any(thread.name.startswith(("msgflux-file", "msgflux-thumbnails")) for thread in threading.enumerate())

@@ -1,4 +1,4 @@
-"""Chromium, from the system: Playwright's own downloads are not needed."""
+"""Finds Chromium on the system, so that Playwright need not download one."""
 
 from __future__ import annotations
 

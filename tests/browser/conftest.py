@@ -1,4 +1,4 @@
-"""Fixtures of the browser tests. They are closed with this folder: Playwright's loop would be in the way of others."""
+"""Fixtures of the browser tests. They close after this folder, since Playwright's loop would disturb other tests."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def browser() -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def shared_page(browser: Browser) -> Iterator[Page]:
-    """The page of all tests: to load a document in it takes a third of the CPU time of a page of its own."""
+    """The page that all tests share: loading a document in it takes a third of the CPU time of a separate page."""
     context = browser.new_context(viewport=_SIZE)
     context.set_default_timeout(_TIMEOUT_MS)
     yield context.new_page()
@@ -44,7 +44,7 @@ def shared_page(browser: Browser) -> Iterator[Page]:
 
 @pytest.fixture
 def page(shared_page: Page) -> Iterator[Page]:
-    """A page as a new one is, without cookies and permissions; its old document ends when another is loaded."""
+    """A page like a new one, without cookies and permissions; its old document ends when another is loaded."""
     yield shared_page
     shared_page.unroute_all()
     shared_page.emulate_media(reduced_motion="null", forced_colors="null")
@@ -57,7 +57,7 @@ def page(shared_page: Page) -> Iterator[Page]:
 
 @pytest.fixture
 def hear(page: Page) -> Iterator[Hear]:
-    """Let a function be called at an event of the page, until the test ends."""
+    """Call a function at each event of the page, until the test ends."""
     heard: list[tuple[Any, Callable[..., Any]]] = []
 
     def hear_(event: Any, function: Callable[..., Any]) -> None:
@@ -71,7 +71,7 @@ def hear(page: Page) -> Iterator[Hear]:
 
 @pytest.fixture
 def play(page: Page) -> Iterator[PlayPage]:
-    """The playground's page with a kernel of our own; its code must not have raised."""
+    """The playground's page with the test's kernel; the page's code must not raise."""
     opened = PlayPage(page)
     yield opened
     assert opened.errors() == []
@@ -87,7 +87,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Lab]:
 
 @pytest.fixture
 def open_notebook(lab: Lab, browser: Browser, request: pytest.FixtureRequest) -> Iterator[Callable[..., Notebook]]:
-    """Open a notebook: by its path under ``lab.root``, or as a list of cells that are written first."""
+    """Open a notebook by its path under ``lab.root``, or from a list of cells, which are written to a file first."""
     failed = request.session.testsfailed
     opened: list[Notebook] = []
 
@@ -109,7 +109,7 @@ def open_notebook(lab: Lab, browser: Browser, request: pytest.FixtureRequest) ->
 
 @pytest.fixture(params=["python3", "oldest"], ids=["newest ipykernel", "oldest ipykernel"])
 def any_kernel_notebook(request: pytest.FixtureRequest, open_notebook: Callable[..., Notebook]) -> Any:
-    """``open_notebook``, once with the environment's ipykernel and once with the oldest that we allow."""
+    """``open_notebook``, once with the environment's ipykernel and once with the oldest allowed one."""
     if request.param == "oldest" and not OLDEST_IPYKERNEL.exists():
         pytest.fail(f"there is no {OLDEST_IPYKERNEL}; scripts/make_venv.sh (`make test`) brings it", pytrace=False)
     return functools.partial(open_notebook, kernel=request.param)
@@ -117,7 +117,7 @@ def any_kernel_notebook(request: pytest.FixtureRequest, open_notebook: Callable[
 
 @pytest.fixture
 def image_server() -> Iterator[Server]:
-    """An OpenAI-shaped server that streams a slow answer, and records what it is sent in ``bodies``."""
+    """A server like OpenAI's that streams a slow answer, and records request bodies in ``bodies``."""
     words = [piece for number in range(600) for piece in (f"word{number} ", 0.05)]
     with serving(stream(*words)) as server:
         yield server

@@ -1,7 +1,7 @@
-"""A process that has imported what notebooks import, and forks a kernel for each of them: they start with imports done.
+"""A process that has imported the packages of notebooks and forks a kernel for each, so that no kernel imports them.
 
-``fork_kernel.py serve NUMBER`` is that process, and listens at an open socket. ``fork_kernel.py ask ADDRESS FILE``, the
-command of a kernelspec, asks it for a kernel with a connection file, hands interrupts on to it, and ends with it.
+``fork_kernel.py serve NUMBER`` is this process; it listens at an open socket. ``fork_kernel.py ask ADDRESS FILE``, the
+command of a kernelspec, asks it for a kernel with a connection file, passes interrupts to the kernel, and ends with it.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ def ask(address: str, file: str) -> None:
 
 
 def serve(number: str) -> None:
-    """Fork kernels for whoever asks, until this process is ended."""
+    """Fork a kernel for each request, until this process is ended."""
     from ipykernel.kernelapp import IPKernelApp
 
     import msgflux_nb as mf
@@ -46,7 +46,7 @@ def serve(number: str) -> None:
 
 
 def _dress(line: socket.socket) -> None:
-    """Become the process that has asked, as far as a kernel can see; end when that ends."""
+    """Take over the folder and the environment of the asking process; end when that process ends."""
     asked: dict[str, Any] = json.loads(line.makefile().readline())
     os.setsid()
     os.chdir(asked["folder"])

@@ -1,4 +1,4 @@
-"""What a person's hands do with files, for tests."""
+"""Pastes and drops files in a page, as a person does."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import base64
 
 from playwright.sync_api import Page
 
-# `reached` counts what comes through to the page around a widget.
+# `reached` counts the events that reach the page around a widget.
 _HAND = """([kind, name, type, data, selector]) => {
   const bytes = Uint8Array.from(atob(data), (letter) => letter.charCodeAt(0));
   const transfer = new DataTransfer();
@@ -26,10 +26,10 @@ def hand(page: Page, way: str, name: str, data: bytes, type_: str, to: str) -> N
     """Paste or drop a file.
 
     Args:
-        page: where.
+        page: the page.
         way: ``paste`` or ``drop``.
-        name: of the file.
-        data: what is in it.
+        name: the name of the file.
+        data: its content.
         type_: its MIME type.
         to: a selector of the element that gets it.
     """

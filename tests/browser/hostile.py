@@ -1,4 +1,4 @@
-"""The strings of the field guide's test 29, and a server that would be asked if one of them were more than text."""
+"""Hostile strings (the field guide's test 29), and a server that gets a request if a page treats them as markup."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.scripted import running
 
 @contextmanager
 def counting() -> Iterator[tuple[int, list[str]]]:
-    """A server that lists the paths it was asked for, beside its own empty page."""
+    """A server with an empty page, which lists the other paths that it was asked for."""
     paths: list[str] = []
 
     class Handler(BaseHTTPRequestHandler):
@@ -31,7 +31,7 @@ def counting() -> Iterator[tuple[int, list[str]]]:
 
 
 def dangerous(port: int, place: str = "") -> list[str]:
-    """Strings that are text and nothing else; ``place`` tells in the server's paths where one was shown."""
+    """Return strings that must stay text; ``place`` says in the server's paths where a string was shown."""
     at = f"http://127.0.0.1:{port}/{place}"
     return [
         f"{at}?q=s",

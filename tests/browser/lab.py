@@ -1,4 +1,4 @@
-"""Real JupyterLab: a server of our own on a free port, and notebooks opened in Chromium."""
+"""Real JupyterLab: a server on a free port, and notebooks opened in Chromium."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ KERNELS = {"forked": "Python 3, imports done", "python3": "Python 3", "oldest": 
 OLDEST_IPYKERNEL = Path(sys.prefix) / "oldest-ipykernel"
 _FORK = Path(__file__).parent / "fork_kernel.py"
 _PANEL = "window.jupyterapp.shell.currentWidget"
-# Every cell has run, or the notebook stopped at an error; the kernel says so too.
+# Every cell has run, or the notebook has stopped at an error, and the kernel is idle.
 _IDLE = f"""() => {{
   const panel = {_PANEL};
   const busy = panel.content.widgets.some((cell) => cell.model.executionState === "running" || cell.prompt === "*");
   return !busy && panel.sessionContext.session?.kernel?.status === "idle";
 }}"""
-# Without a question about what was not saved.
+# Without a question about unsaved changes.
 _CLOSE_ALL = "() => { for (const widget of [...window.jupyterapp.shell.widgets('main')]) widget.dispose(); }"
 _OPEN = "(path) => window.jupyterapp.commands.execute('docmanager:open', { path })"
 
 
 class Lab:
-    """A JupyterLab server whose files, settings and kernels are its own."""
+    """A JupyterLab server with separate files, settings and kernels."""
 
     def __init__(self, folder: Path) -> None:
         self.root = folder / "notebooks"
@@ -89,7 +89,7 @@ class Lab:
         raise AssertionError(f"JupyterLab did not start:\n{said}")
 
     def stop(self) -> None:
-        """End the server and its kernels, by their process ids."""
+        """End the server and its kernels by their process ids."""
         self._process.send_signal(signal.SIGTERM)
         try:
             self._process.wait(20)
@@ -111,7 +111,7 @@ class Lab:
         return path
 
     def open(self, browser: Browser, path: Path, **page: Any) -> Notebook:
-        """Open a notebook of ``root``: in a new page with these options, or without any in one that was closed before.
+        """Open a notebook of ``root``: in a new page with these options, or without options in a page that is kept.
 
         JupyterLab takes five seconds of CPU time to load and half a second to open a notebook.
         """
@@ -123,7 +123,7 @@ class Lab:
         return Notebook(context.new_page(), self, path, keep=not page)
 
     def keep(self, page: Page) -> None:
-        """Keep a page for the next notebook, unless it asks something."""
+        """Keep a page for the next notebook, unless it shows a dialog."""
         page.context.clear_permissions()
         page.evaluate(_CLOSE_ALL)
         if page.locator(".jp-Dialog").count():
@@ -132,7 +132,7 @@ class Lab:
             self._pages.append(page)
 
     def forget_pages(self) -> None:
-        """Close the pages that were kept."""
+        """Close the kept pages."""
         while self._pages:
             self._pages.pop().context.close()
 
@@ -141,13 +141,13 @@ class Notebook:
     """A notebook, open in JupyterLab."""
 
     def __init__(self, page: Page, lab: Lab, path: Path, *, keep: bool = False) -> None:
-        """Open one, in an empty page or in one that has been kept.
+        """Open a notebook, in an empty page or in a kept one.
 
         Args:
-            page: where.
+            page: the page.
             lab: the server.
-            path: of the file.
-            keep: whether ``close`` leaves the page to the next notebook.
+            path: the path of the file.
+            keep: whether ``close`` keeps the page for the next notebook.
         """
         self.page = page
         self.path = path
@@ -178,15 +178,15 @@ class Notebook:
         self.page.wait_for_selector(".jp-Notebook .jp-Cell")
 
     def wait_for_kernel(self) -> None:
-        """Wait until the kernel can be asked."""
+        """Wait until the kernel answers."""
         self.page.wait_for_function(f"() => {_PANEL}.sessionContext.session?.kernel?.status === 'idle'", timeout=60_000)
 
     def run_all(self, *, timeout_seconds: float = 120, failures: list[str] | None = None) -> None:
-        """Run every cell and wait until all are done; a cell that failed is an assertion.
+        """Run every cell and wait until all are done; a failed cell raises an AssertionError.
 
         Args:
-            timeout_seconds: for all of them.
-            failures: takes what cells have raised, instead of that assertion; the cells after it run too.
+            timeout_seconds: the limit for all cells together.
+            failures: gets the errors of cells in place of the AssertionError; the cells after an error run too.
         """
         if failures is None:
             self._execute("notebook:run-all-cells")
@@ -207,12 +207,12 @@ class Notebook:
         self.wait_idle(timeout_seconds=timeout_seconds)
 
     def start_cell(self, index: int) -> None:
-        """Run one cell, and do not wait for its end."""
+        """Start one cell without waiting for its end."""
         self.page.evaluate(f"(index) => {{ {_PANEL}.content.activeCellIndex = index; }}", index)
         self._execute("notebook:run-cell")
 
     def show_cell(self, index: int) -> None:
-        """Bring a cell into view: JupyterLab draws outputs that are near it only."""
+        """Scroll to a cell: JupyterLab draws only outputs near the visible part."""
         self.page.evaluate(f"(index) => {_PANEL}.content.scrollToItem(index, 'start')", index)
 
     def cell(self, index: int) -> Locator:
@@ -225,7 +225,7 @@ class Notebook:
 
     @property
     def busy(self) -> bool:
-        """Whether the kernel is running something."""
+        """Return whether the kernel is running something."""
         return bool(self.page.evaluate(f"() => {_PANEL}.sessionContext.session.kernel.status === 'busy'"))
 
     def wait_idle(self, *, timeout_seconds: float = 60) -> None:
@@ -233,14 +233,14 @@ class Notebook:
         self.page.wait_for_function(_IDLE, timeout=timeout_seconds * 1000)
 
     def outputs(self) -> list[dict[str, Any]]:
-        """All outputs of the notebook as it is in the page."""
+        """Return all outputs of the notebook in the page."""
         found: list[dict[str, Any]] = self.page.evaluate(
             f"() => {_PANEL}.content.model.toJSON().cells.flatMap((cell) => cell.outputs ?? [])"
         )
         return found
 
     def save(self, *, showing: str = "") -> dict[str, Any]:
-        """Save as the menu does, and return what is in the file.
+        """Save as the menu does, and return the content of the file.
 
         Args:
             showing: text of an output. The kernel updates outputs a moment after a view; this waits for the text.
@@ -254,7 +254,7 @@ class Notebook:
         return saved
 
     def reload(self) -> None:
-        """Load the page again, from the file as it was saved; the kernel goes on."""
+        """Load the page again, from the saved file; the kernel goes on."""
         self.page.reload()
         self._wait_until_open()
         self.wait_for_kernel()
@@ -266,7 +266,7 @@ class Notebook:
         self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
 
     def restart_kernel(self) -> None:
-        """Restart the kernel, as the menu does once it was confirmed."""
+        """Restart the kernel, as the menu does after its confirmation."""
         self.page.evaluate(f"() => {_PANEL}.sessionContext.session.kernel.restart()")
         self.wait_for_kernel()
 
@@ -296,7 +296,7 @@ class Notebook:
 
 
 def _without_news(settings: Path) -> None:
-    """Let no question about news come up over a notebook."""
+    """Switch off JupyterLab's question about news, which would cover a notebook."""
     folder = settings / "@jupyterlab" / "apputils-extension"
     folder.mkdir(parents=True)
     answers = {"checkForUpdates": False, "fetchNews": "false"}
@@ -304,7 +304,7 @@ def _without_news(settings: Path) -> None:
 
 
 def _write_kernels(data: Path, address: str) -> None:
-    """Offer a kernel that ``fork_kernel.py`` forks, and the oldest ipykernel that we allow, found before ours."""
+    """Write the kernels of ``fork_kernel.py`` and of the oldest allowed ipykernel, which is found before ours."""
     path = os.pathsep.join(filter(None, [str(OLDEST_IPYKERNEL), os.environ.get("PYTHONPATH")]))
     oldest = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
     forked = [sys.executable, "-S", str(_FORK), "ask", address, "{connection_file}"]
@@ -323,7 +323,7 @@ def _free_port() -> int:
 
 
 def _texts(outputs: list[dict[str, Any]]) -> list[str]:
-    """What outputs hold, for every kind of viewer."""
+    """Return the texts of outputs, for every kind of viewer."""
     return [
         "".join(text) for output in outputs for text in output.get("data", {}).values() if isinstance(text, str | list)
     ]

@@ -1,4 +1,4 @@
-"""An address with an empty page, and the code and styles of widgets: what Chromium has read once it keeps, parsed."""
+"""Serves an empty page, and the code and styles of widgets, so that Chromium reads and parses them once."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def _found(path: str) -> tuple[str, str]:
 
 @contextmanager
 def page_server() -> Iterator[list[str]]:
-    """Serve ``ADDRESS`` to a Chromium that is started with the arguments given here.
+    """Serve ``ADDRESS`` to a Chromium that is started with the returned arguments.
 
-    Its origin is not a secure one, unlike that of the loopback address.
+    The address is not a secure origin, unlike the loopback address.
     """
     with running(ThreadingHTTPServer(("127.0.0.1", 0), _Handler)) as server:
         yield ["--no-proxy-server", f"--host-resolver-rules=MAP widget.test 127.0.0.1:{server.server_port}"]

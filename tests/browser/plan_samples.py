@@ -1,4 +1,4 @@
-"""Plans run by the real drivers against a scripted server, and what their view tells its page."""
+"""Plans run by the real drivers against a scripted server, and the messages of their view to its page."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ TASK = "Can Ms Okafor's order ship this week, and what will it weigh?"
 
 
 class Telling(PlanView):
-    """A view whose messages are kept."""
+    """A view that keeps its messages."""
 
     def __init__(self, source: Any = None) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -38,7 +38,7 @@ class Telling(PlanView):
 
 
 def told(run: Callable[[Callable[[Any], Any]], Any]) -> list[dict[str, Any]]:
-    """What a view tells its page of a plan that it looks on at; ``run`` is called with its ``on_event``."""
+    """Return the messages of a view to its page while it watches a plan; ``run`` is called with its ``on_event``."""
     with closing(Telling()) as view:
         run(view.on_event)
         view._sender.flush()
@@ -50,7 +50,7 @@ def model(url: str) -> Any:
 
 
 def chain(value: Any) -> Any:
-    """A chain of thoughts; None is one that cannot be read."""
+    """Return a chain of thoughts; an answer of None makes one that cannot be read."""
     if value is None:
         return completion("I think that it is ten.")
     steps = [{"explanation": said, "output": found} for said, found in CHAINS.get(value, [("so", "it is")])]
@@ -58,7 +58,7 @@ def chain(value: Any) -> Any:
 
 
 def vote(on_event: Any = None) -> Any:
-    """Seventeen of forty answers, the fifth not readable; then the leader is sure."""
+    """A vote that stops after seventeen of forty answers, of which the fifth cannot be read."""
     with serving(*map(chain, VOTES)) as server:
         task = "A snail climbs 3 m by day and slides 2 m by night. On which day is it out of a well of 10 m?"
         keywords = {"n": 40, "answer": int, "stop": "beta", "max_tokens": 20_000}
@@ -81,7 +81,7 @@ def weight(item: str, n: int) -> str:
 
 
 def react(on_event: Any = None, *, max_steps: int = 8) -> Any:
-    """Four steps with tools, one of them asked before, and an answer in pieces."""
+    """Four steps with tools, one of which repeats an earlier call, and an answer in pieces."""
     okafor = {"customer": "Okafor"}
     pieces = [
         "Not all of it. The three desk lamps can ship this week and weigh 6.3 kg. ",
@@ -114,7 +114,7 @@ def react(on_event: Any = None, *, max_steps: int = 8) -> Any:
 
 
 def tree(on_event: Any = None) -> Any:
-    """A small game: digits in order, with values, dead ends and one that is solved."""
+    """A small game that orders digits, with values, dead ends and one solution."""
 
     def propose(path: tuple[str, ...]) -> list[str]:
         used = {thought[-1] for thought in path}
@@ -133,7 +133,7 @@ def tree(on_event: Any = None) -> Any:
 
 
 def asked_tree(on_event: Any = None) -> Any:
-    """A tree whose model proposes, values and answers."""
+    """A tree whose model proposes thoughts, values them, and answers."""
     thoughts = completion(json.dumps({"thoughts": ["left", "right"]}))
     low, high = (completion(json.dumps({"reason": "so", "score": score})) for score in (0.2, 0.9))
     with serving(thoughts, low, high, completion("go right")) as server:
@@ -141,7 +141,7 @@ def asked_tree(on_event: Any = None) -> Any:
 
 
 def logged_tree(puzzle: dict[str, Any], on_event: Any = None) -> Any:
-    """A logged puzzle of Game of 24, as its authors ran it; 24 alone is solved, any other single number dead."""
+    """A logged puzzle of the Game of 24, from its authors' run; a last number of 24 is solved, any other is dead."""
 
     def check(path: tuple[str, ...]) -> bool | None:
         left = re.search(r"\(left: ([^)]*)\)", path[-1])

@@ -1,4 +1,4 @@
-"""The playground's page with the pages of the widgets inside it, alone in Chromium; and the messages it is told."""
+"""The playground's page with the pages of its inner widgets, in Chromium without a kernel; and messages to it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class PlayPage(WidgetPage):
     """A playground in an empty page.
 
     Attributes:
-        kernel: a real playground that nobody runs; its conversation makes the cards that the page is told.
+        kernel: a real playground that does not run; its conversation makes the cards for the page.
         view: the first view in the page.
     """
 
@@ -35,14 +35,14 @@ class PlayPage(WidgetPage):
         schema: Any = None,
         **state: Any,
     ) -> None:
-        """Open one.
+        """Open the playground.
 
         Args:
-            page: where.
+            page: the page.
             url: the page's address.
-            parts: traits of the widgets inside, by their names, that differ from those of new ones.
+            parts: changed traits of the inner widgets, by the names of the widgets.
             schema: a type that is offered and picked.
-            state: traits of the playground that differ.
+            state: changed traits of the playground.
         """
         model = mf.Model.chat_completion("scripted/one", base_url="http://127.0.0.1:9/v1")
         self.kernel = mf.Playground(model, schemas=None if schema is None else [schema])
@@ -56,47 +56,47 @@ class PlayPage(WidgetPage):
         self.view: Locator = page.locator(".msgflux-playground").first
 
     def add(self, *messages: Any) -> None:
-        """Let turns of the conversation be there."""
+        """Add turns to the conversation."""
         for message in messages:
             self.kernel.builder.add(message)
         self.show_turns()
 
     def show_turns(self) -> None:
-        """Let the page have the conversation as it is."""
+        """Send the present conversation to the page."""
         self.receive_in("builder", turns=self.kernel.builder.turns, told=self.kernel.builder.told)
 
     def settled(self, text: str, seq: int, *, number: int = 1, **options: Any) -> dict[str, Any]:
-        """The message that an answer, of which the page has the words, is a turn now."""
+        """Return the message that an answer, whose words the page has, is now a turn."""
         card = self.kernel.builder.settle(mf.ChatBlock.assistant(text), **options)
         return {"type": "settled", "side": 0, "number": number, "seq": seq, "card": card}
 
     def receive_in(self, part: str, **state: Any) -> None:
-        """Let traits of a widget inside change in the kernel."""
+        """Change traits of an inner widget, as the kernel does."""
         self.page.evaluate("([part, state]) => children[part].model.receive(state)", [part, state])
 
     def deliver_in(self, part: str, *messages: dict[str, Any]) -> None:
-        """Let messages arrive at a widget inside."""
+        """Deliver messages to an inner widget."""
         script = "([part, messages]) => messages.forEach((one) => children[part].model.deliver(one))"
         self.page.evaluate(script, [part, list(messages)])
 
     def sent_in(self, part: str, kind: str) -> list[dict[str, Any]]:
-        """The messages of one type that a widget inside has sent."""
+        """Return the messages of one type that an inner widget has sent."""
         found: list[dict[str, Any]] = self.page.evaluate(
             "([part, kind]) => children[part].model.sent.filter((one) => one.type === kind)", [part, kind]
         )
         return found
 
     def open_panel(self) -> None:
-        """Show the panel next to the conversation, by the menu of the head."""
+        """Show the panel next to the conversation with the menu of the head."""
         open_panel(self.view)
 
     def words(self) -> str:
-        """The text of the answer that arrives."""
+        """Return the text of the arriving answer."""
         self.settle()
         return self.view.locator(".mf-answers .mf-words").first.inner_text()
 
     def said(self) -> str:
-        """The word for how it stands."""
+        """Return the word for the state of the answer."""
         self.settle()
         return self.view.locator(".mf-state").inner_text()
 
@@ -153,28 +153,28 @@ def turn_menu(turn: Locator, name: str) -> None:
 
 
 def start(**about: Any) -> dict[str, Any]:
-    """An answer begins."""
+    """Return the message that an answer begins."""
     return {"type": "start", **ABOUT, **about}
 
 
 def batch(seq: int, text: str = "", *, number: int = 1, side: int = 0, **more: Any) -> dict[str, Any]:
-    """A piece of it."""
+    """Return the message with a piece of the answer."""
     return {"type": "batch", "side": side, "number": number, "seq": seq, "text": text, **more}
 
 
 def progress(seq: int, text: str, **more: Any) -> dict[str, Any]:
-    """All of it so far."""
+    """Return the message with the whole answer so far."""
     return {"type": "progress", **ABOUT, "seq": seq, "text": text, **more}
 
 
 def ending(seq: int = 0, state: str = "complete", **more: Any) -> dict[str, Any]:
-    """How it ended."""
+    """Return the end of an answer, as a message tells it."""
     empty: dict[str, Any] = {"error": None, "status": [], "rows": [], "tokens": False}
     return {**ABOUT, **empty, "seq": seq, "state": state, **more}
 
 
 def end(seq: int = 0, state: str = "complete", **more: Any) -> dict[str, Any]:
-    """It ends."""
+    """Return the message that the answer ends."""
     return {"type": "end", **ending(seq, state, **more)}
 
 

@@ -1,4 +1,4 @@
-"""A widget's page code alone in Chromium, with a model of our own in place of a kernel."""
+"""A widget's page code in Chromium, with the tests' model in place of a kernel."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ class WidgetPage:
         url: str = "",
         children: dict[str, tuple[type[View], dict[str, Any]]] | None = None,
     ) -> None:
-        """Open ``widget`` in an empty page; at ``url``, or where no network is needed.
+        """Open ``widget`` in an empty page.
 
         Args:
-            page: where.
+            page: the page.
             widget: its class.
             state: its traits.
             url: the page's address, if it is not that of ``page_server``.
-            children: widgets that it is composed of, with their traits, by the reference that stands in its own.
+            children: its inner widgets with their traits, by their references in the traits of ``widget``.
         """
         self.page = page
         self._widget = widget
@@ -58,41 +58,41 @@ class WidgetPage:
         page.evaluate("(args) => openWidget(...args)", [codes[0], {"kept": 0, "look": {}, **state}, told, sheets])
 
     def deliver(self, *messages: dict[str, Any], buffers: list[bytes] | None = None) -> None:
-        """Let custom messages arrive from the kernel, all before the next frame is drawn."""
+        """Deliver custom messages as from the kernel, all before the next frame is drawn."""
         encoded = [base64.b64encode(data).decode() for data in buffers or []]
         script = "([messages, buffers]) => messages.forEach((message) => model.deliver(message, buffers))"
         self.page.evaluate(script, [list(messages), encoded])
 
     def receive(self, **state: Any) -> None:
-        """Let traits change in the kernel."""
+        """Change traits, as the kernel does."""
         self.page.evaluate("(state) => model.receive(state)", state)
 
     def sent(self, kind: str) -> list[dict[str, Any]]:
-        """The custom messages of one type that the page has sent; each has the shape that the kernel takes."""
+        """Return the custom messages of one type that the page has sent; check that the kernel takes their shape."""
         found: list[dict[str, Any]] = self.page.evaluate("(kind) => model.sent.filter((m) => m.type === kind)", kind)
         for message in found:
             msgspec.convert(message, message_type(getattr(self._widget, f"_on_{kind}")))
         return found
 
     def errors(self) -> list[str]:
-        """What went wrong in the page's code."""
+        """Return the errors of the page's code."""
         found: list[str] = self.page.evaluate("errors")
         return found
 
     def settle(self) -> None:
-        """Wait until what is due has been drawn."""
+        """Wait until the page has drawn all changes."""
         self.page.evaluate("() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done)))")
 
 
 def use_modules(page: Page, *stems: str) -> None:
-    """Give a page what some modules of ``widgets`` export, under the names that they give it."""
+    """Give a page the exports of some modules of ``widgets``, under their own names."""
     for stem in stems:
         joined = join(WIDGETS / f"{stem}.js")
         page.add_script_tag(content=f"(() => {{\n{joined.text}\nObject.assign(window, {joined.entry});\n}})();")
 
 
 def until(condition: Callable[[], Any], *, seconds: float = 30, what: str = "the condition") -> Any:
-    """Return the first true value of ``condition``; fail when the time is over."""
+    """Return the first true value of ``condition``; fail after the time limit."""
     end = time.monotonic() + seconds
     while not (value := condition()):
         assert time.monotonic() < end, f"{what} did not come true within {seconds} s"
