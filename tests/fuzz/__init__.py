@@ -1,1 +1,1 @@
-"""What is fed anything at all; ``make fuzz`` does so for ten minutes, the tests for one."""
+"""Fuzz targets: readers that get random input; ``make fuzz`` runs them for ten minutes, ``make test`` more briefly."""

@@ -1,8 +1,8 @@
-"""``python -m tests.fuzz SECONDS [TARGET ...]``: feed each target for its share of the time; say what broke it.
+"""``python -m tests.fuzz SECONDS [TARGET ...]``: feed each target for its share of the time; report what broke it.
 
-``--same`` in place of SECONDS feeds each target the same inputs each time, on fast and on slow machines, so that a
-change is judged by what it changes; they are by chance alone, since which code was reached depends on the moment too.
-Else, with atheris (``pip install atheris``), what is fed follows the code that it reaches; without it, chance alone.
+``--same`` in place of SECONDS gives each target the same random inputs in every run, on fast and on slow machines, so
+that only a change of the code changes the result. Otherwise atheris (``pip install atheris``) chooses inputs by the
+code that they reach; without atheris the inputs are random.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def main() -> int:
 
 
 def is_sound(name: str, seconds: float, count: int, seed: int) -> bool:
-    """Fuzz one target in a process of its own, since libFuzzer ends it; say what came out."""
+    """Fuzz one target in a separate process, since libFuzzer ends its process; print the result."""
     command = [sys.executable, "-m", "tests.fuzz", "-", name, str(seconds), str(count), str(seed)]
     done = subprocess.run(command, capture_output=True, text=True, errors="replace", check=False)
     fed = re.search(r"number_of_executed_units: (\d+)|: (\d+) inputs by chance", done.stderr + done.stdout)
@@ -94,7 +94,7 @@ def fuzz(name: str, seconds: float, count: int, seed: int) -> int:
 
 
 def told_growth(seconds: float, seed: int) -> int:
-    """Look for readers whose time grows faster than the text, which chance alone would not show."""
+    """Search for readers whose time grows faster than the text, which random input would not show."""
     from .growth import growth
 
     faults, count = growth(seconds, seed)

@@ -1,4 +1,4 @@
-"""What is fuzzed of failures: bodies and headers of any shape say who is at fault, and raise nothing foreign."""
+"""Fuzz targets for failures: bodies and headers of any shape have a fault, and raise only errors of this package."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ REQUEST = {
 
 
 def failures(data: bytes) -> None:
-    """A byte for the status, some for headers, the rest is the body."""
+    """Read one byte as the status, some as headers, and the rest as the body."""
     status, data = STATUSES[(data[:1] or b"\0")[0] % len(STATUSES)], data[1:]
     headers: dict[str, str] = {}
     for _ in range((data[:1] or b"\0")[0] % 4):
@@ -75,7 +75,7 @@ def parsed(body: bytes) -> Any:
 
 
 def check(error: MsgfluxError) -> None:
-    """An error can be shown, kept, judged and answered."""
+    """Check that an error can be shown, kept, judged and answered."""
     str(error).encode()
     assert isinstance(error.fault, Fault)
     wait = retry_delay(error, attempt=1, max_retries=2, had_content=False, chance=0.5)

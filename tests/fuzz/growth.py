@@ -1,4 +1,4 @@
-"""How the time of each reader of foreign text grows with the text: in proportion to its length, or it is a fault."""
+"""Measures how the time of each reader of foreign text grows with the text: faster than its length is a fault."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ __all__ = ["READERS", "TEXTS", "faults_of", "growth", "seconds_of"]
 
 
 class Note(msgspec.Struct):
-    """What answers are read as."""
+    """The type that answers are decoded to."""
 
     title: str
     lines: list[str] = []
@@ -106,7 +106,7 @@ def _stream(text: str) -> None:
 
 
 def _stream_of(wire: Wire, event: Callable[[str], dict[str, object]]) -> Callable[[str], object]:
-    """An answer in pieces on another wire; each piece is in an event."""
+    """Return an answer in pieces on another wire; each piece is in an event."""
 
     def read(text: str) -> None:
         accumulator = Accumulator(reader=reader_of(wire))
@@ -404,7 +404,7 @@ TEXTS |= {
 
 
 def seconds_of(read: Callable[[str], object], text: str, runs: int = 3) -> float:
-    """The best time of some runs, in seconds of this thread."""
+    """Return the shortest time of some runs, in CPU seconds of this thread."""
     best = 1e9
     gc.disable()
     try:
@@ -425,11 +425,11 @@ def faults_of(
     """Yield a sentence for each kind of text with which a reader's time grows faster than 1.3 times the text.
 
     Args:
-        name: the reader's.
-        sizes: the lengths of the texts, the shortest first; growth is looked at from one to the next.
-        least: seconds; what takes less is not told from chance.
+        name: the name of the reader.
+        sizes: the lengths of the texts, the shortest first; the growth is measured from one to the next.
+        least: seconds; shorter times are not distinguished from noise.
         kinds: the kinds of text; none for all.
-        factor: how many times faster than the text it may grow.
+        factor: the limit: how many times faster than the text the time may grow.
     """
     reader = READERS[name]
     for kind in kinds or TEXTS:
@@ -448,7 +448,7 @@ def faults_of(
 def _grows(
     reader: Callable[[str], object], seconds: float, before: float, times: float, least: float, text: str, short: str
 ) -> bool:
-    """Whether it does so again when it is looked at closely: a busy machine makes any reading slow once."""
+    """Return whether the time grows again in a closer measurement: a busy machine makes any reading slow once."""
     for runs in (3, 7):
         if seconds < least or seconds <= times * max(before, least / times / 2):
             return False
@@ -458,10 +458,10 @@ def _grows(
 
 
 def growth(seconds: float, seed: int) -> tuple[list[str], int]:
-    """Look at readers and texts by chance for some time.
+    """Measure random pairs of readers and texts for some time.
 
     Returns:
-        What grew too fast from 10,000 to 1,000,000 characters, and how many pairs were looked at.
+        The pairs whose time grew too fast from 10,000 to 1,000,000 characters, and the number of measured pairs.
     """
     chance, ends, found = random.Random(seed), time.monotonic() + seconds, list[str]()
     pairs = [(name, kind) for name in READERS for kind in TEXTS]

@@ -1,4 +1,4 @@
-"""Readers of what files, the environment and a command line hold: stores, models, settings, tables of others, types."""
+"""Fuzz targets: readers of files, the environment and a command line: stores, models, settings, tables, types."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def _refused() -> Iterator[None]:
 
 
 def _store(text: str) -> None:
-    """A file that is the text; one with a table that the text names; one whose cells hold the text."""
+    """Read a file that consists of the text, one with a table named by the text, and one with the text in its cells."""
     data = text.encode("utf-8", "replace")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder, "a.sqlite").write_bytes(data)
@@ -84,7 +84,7 @@ def _cells(path: Path, data: bytes) -> None:
 
 
 def _weights(text: str) -> None:
-    """A header of a model's file: the text in place of it, as one value, and as many pairs."""
+    """Read the text as the header of a model's file, as one value in it, and as many pairs in it."""
     data = text.encode("utf-8", "replace")
 
     def string(value: bytes) -> bytes:
@@ -109,7 +109,7 @@ def _weights(text: str) -> None:
 
 
 def _environment(text: str) -> None:
-    """Each variable that is read, with the text in it."""
+    """Read each variable of the environment with the text in it."""
     value = text.encode("utf-8", "replace").decode().replace("\0", "")[:100_000]  # Linux takes 128 KB
     with mock.patch.dict(os.environ, dict.fromkeys(VARIABLES, value)):
         for read in (bounds, speed_of_environment, keys_of_environment, lambda: proxy_for(ADDRESS)):
@@ -121,7 +121,7 @@ def _environment(text: str) -> None:
 
 
 def _header(text: str) -> None:
-    """A recording that begins with the text, and one whose header holds it."""
+    """Read a recording that begins with the text, and one with the text in its header."""
     text = text.encode("utf-8", "replace").decode()
     header = {"kind": "recording", "format": 1, "id": text, "date": text, "models": [text], "exchanges": 0}
     known = to_line(RecordingHeader(format=1, id=text, date=text, models=(text,), exchanges=0))
@@ -164,7 +164,7 @@ def _profile(text: str) -> None:
 
 
 def _table(text: str) -> None:
-    """A frame that says whose it is, and cells of a file that says what they were."""
+    """Read a frame whose report holds the text, and cells of a file that hold it."""
     text = text.encode("utf-8", "replace").decode()
     for report in (text, {"run": text, "store": "memory"}, {text: text}):
         frame = pd.DataFrame({"a": [1]})
@@ -179,7 +179,7 @@ def _table(text: str) -> None:
 
 
 def _types(text: str) -> None:
-    """A type with a field for each part of the text."""
+    """Read a type with a field for each part of the text."""
     text = text.encode("utf-8", "replace").decode()
     parts = [text[at : at + 500] for at in range(0, len(text), 500)]
     fields = [(f"f{number}", Annotated[str, msgspec.Meta(description=part)]) for number, part in enumerate(parts)]

@@ -1,4 +1,4 @@
-"""Files on their way to a model: pictures of every format that Pillow writes, sound and PDFs, cut and damaged."""
+"""Fuzz targets: files for a model: pictures of every format that Pillow writes, sound and PDFs, cut and damaged."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ MODES = ("RGB", "RGBA", "L", "LA", "P", "1", "CMYK", "I;16", "I", "F", "LAB", "Y
 
 
 def pictures(data: bytes) -> None:
-    """Any bytes are a picture that opens again, or a MediaError, whichever way they come in."""
+    """Check that any bytes are a picture that can be opened again, or a MediaError, in every form of a source."""
     ways: list[Callable[[bytes], object]] = [as_bytes, as_bytes, as_file, as_part, as_attachment, as_pillow, as_made]
     began = time.process_time()
     # A damaged head may claim many pixels, and decoding those that are allowed would take most of the time.
@@ -83,7 +83,7 @@ def as_pillow(data: bytes) -> None:
 
 
 def sounds(data: bytes) -> None:
-    """Any bytes are sound of some length, or a MediaError."""
+    """Check that any bytes are sound with a length, or a MediaError."""
     began = time.process_time()
     length = seconds(data)
     assert length is None or length >= 0
@@ -96,7 +96,7 @@ def sounds(data: bytes) -> None:
 
 
 def files(data: bytes) -> None:
-    """Any bytes are a file, or a MediaError, also when they come as the text of a data URL or of a path."""
+    """Check that any bytes are a file, or a MediaError, also as the text of a data URL or of a path."""
     began = time.process_time()
     for source in (data, data.decode("latin-1"), "data:" + data.decode("utf-8", "surrogateescape")):
         for build in (mf.ChatBlock.file, media_part, functools.partial(attachment, "1")):
@@ -106,7 +106,7 @@ def files(data: bytes) -> None:
 
 
 def picture_seeds() -> list[bytes]:
-    """A file of every format that Pillow writes, in every mode that it takes."""
+    """Return a file of every format that Pillow writes, in every mode that the format takes."""
     return [b"\0" + data for data in dict.fromkeys(written())]
 
 

@@ -1,4 +1,4 @@
-"""Slow and plain twins of quick code, written from the standards, to compare with."""
+"""Slow and simple versions of fast code, written from the standards, to compare with."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ __all__ = ["events_of"]
 
 
 def events_of(data: bytes) -> list[bytes | ServerEvent]:
-    """The events of a whole stream, as the HTML standard says, and the four things that ``sse`` says beside it."""
+    """Return the events of a whole stream by the HTML standard, with the four exceptions that ``sse`` names."""
     lines = re.split(rb"\r\n|\n|\r", data.removeprefix(b"\xef\xbb\xbf"))
     events: list[bytes | ServerEvent] = []
     values: list[bytes] = []

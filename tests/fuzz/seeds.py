@@ -1,4 +1,4 @@
-"""What fuzzing starts from: streams of our own making, recorded ones where they are at hand, and words of the wire."""
+"""The seeds of fuzzing: streams of these tests, recorded streams if they are there, and words of the wires."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LARGEST = 4_000
 
 
 def seeds_of(target: str) -> list[bytes]:
-    """Inputs of a target that mean something."""
+    """Return meaningful inputs of a target."""
     if target in MEDIA_SEEDS:
         return MEDIA_SEEDS[target]()
     if target == "failures":

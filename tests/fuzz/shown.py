@@ -1,4 +1,4 @@
-"""Readers of foreign text as users meet them: answers that are shown, views, plans, tools, tables, recordings."""
+"""Fuzz targets: readers of foreign text as users call them: shown answers, views, plans, tools, tables, recordings."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ WIRES: tuple[Wire, ...] = ("chat", "responses", "messages")
 
 
 class Note(msgspec.Struct):
-    """What answers are read as."""
+    """The type that answers are decoded to."""
 
     title: str
     lines: list[str] = []
@@ -65,7 +65,7 @@ def _whole(text: str | None, reason: str = "stop", **message: Any) -> dict[str, 
 
 
 def _model(*answers: Any, **options: Any) -> mf.ChatCompletion:
-    """A model that answers what it is told, bytes as a stream; the last answer again and again."""
+    """Return a model with scripted answers, of which it repeats the last; bytes are sent as a stream."""
     left = list(answers)
 
     def answer(_: httpx.Request) -> httpx.Response:
@@ -299,7 +299,7 @@ def _files(text: str) -> None:
 
 
 def _paged(text: str) -> None:
-    """A PDF whose page shows the text, and one whose page's code is the text."""
+    """Return a PDF whose page shows the text, and one whose page's code is the text."""
     data = text.encode("utf-8", "replace")
     shown = data.replace(b"\\", b"").replace(b"(", b"").replace(b")", b"")
     for code in (b"BT /F 9 Tf (" + shown + b") Tj ET", data):

@@ -1,4 +1,4 @@
-"""What is fuzzed: functions that take any bytes and raise only where something is wrong."""
+"""Fuzz targets: functions that take any bytes and raise only if the tested code has a fault."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SECONDS = 2.0  # no input is so large that reading it may take longer, even on a
 
 
 class Stream:
-    """Bytes that are taken as decisions: how to cut, what to do next."""
+    """Reads bytes as decisions: how to cut, what to do next."""
 
     def __init__(self, data: bytes) -> None:
         self.data = data
         self.at = 0
 
     def number(self, below: int) -> int:
-        """A number from 0; 0 at the end of the bytes."""
+        """Return a number from 0; 0 at the end of the bytes."""
         self.at += 1
         return self.data[self.at - 1] % below if self.at <= len(self.data) else 0
 
@@ -48,7 +48,7 @@ class Stream:
         return rest
 
     def text(self) -> str:
-        """A few bytes as text."""
+        """Return a few bytes as text."""
         length = self.number(24)
         piece = self.data[self.at : self.at + length]
         self.at += length
@@ -68,7 +68,7 @@ def is_utf8(data: bytes) -> bool:
 
 
 def cut(stream: Stream) -> list[bytes]:
-    """The rest of the bytes in pieces: all at once, each by itself, or cut in a few places."""
+    """Return the remaining bytes in pieces: in one, in single bytes, or cut at a few places."""
     sizes = [stream.number(256) for _ in range(stream.number(4))]
     data = stream.rest()
     if sizes == [0]:
@@ -81,7 +81,7 @@ def cut(stream: Stream) -> list[bytes]:
 
 
 def sse(data: bytes) -> None:
-    """The decoder reads any bytes in any pieces as the slow one does."""
+    """Check that the decoder reads any bytes in any pieces as the slow decoder does."""
     pieces = cut(Stream(data))
     decoder = SSEDecoder()
     events = [event for piece in pieces for event in decoder.feed(piece)] + decoder.close()
@@ -96,7 +96,7 @@ class LongWay(Accumulator):
 
 
 def accumulator(data: bytes) -> None:
-    """Bytes never raise; the end raises our errors only; pieces and ways of reading make no difference."""
+    """Check that bytes never raise, that the end raises only our errors, and that all pieces give the same result."""
     stream = Stream(data)
     choice = stream.number(8)
     options = {"prefill": ["", "a", "Hi", '{"'][choice % 4], "echoed": choice > 3, "needs_end": stream.number(2) == 0}
@@ -107,7 +107,7 @@ def accumulator(data: bytes) -> None:
 
 
 def on_wire(wire: Wire) -> Callable[[bytes], None]:
-    """The same of the readers of another wire."""
+    """Check the same for the readers of another wire."""
 
     def target(data: bytes) -> None:
         pieces = cut(Stream(data))
@@ -156,7 +156,7 @@ ARGUMENTS = [
 
 
 def aggregator(data: bytes) -> None:
-    """Any fragments, looked at at any moment, become a history that a provider takes."""
+    """Check that any fragments, inspected at any time, become a history that a provider takes."""
     stream = Stream(data)
     calls = ToolCallAggregator(streaming=stream.number(2) == 0)
     while not stream.ended:
@@ -214,7 +214,7 @@ def check_history(messages: list[dict[str, Any]], calls: ToolCallAggregator) -> 
 
 
 def partial_json(data: bytes) -> None:
-    """A document in any pieces is what ``json`` reads, or an error where that finds one."""
+    """Check that a document in any pieces gives the value of ``json``, or an error if ``json`` raises one."""
     stream = Stream(data)
     sizes = [stream.number(16) for _ in range(stream.number(6))]
     text = stream.rest().decode("utf-8", "replace")
@@ -244,7 +244,7 @@ def deep(text: str) -> bool:
 
 
 class Item(msgspec.Struct):
-    """One thing of a list."""
+    """One item of a list."""
 
     name: str
     count: int = 0
@@ -269,7 +269,7 @@ SCHEMAS = list(schemas())
 
 
 def decoding(data: bytes) -> None:
-    """Any text is a structure, or does not fit; in time that its length bounds."""
+    """Check that any text is a structure or does not fit, in time that its length bounds."""
     stream = Stream(data)
     schema = SCHEMAS[stream.number(len(SCHEMAS))]
     rest = stream.rest()
@@ -281,7 +281,7 @@ def decoding(data: bytes) -> None:
 
 
 def http(data: bytes) -> None:
-    """Any bytes are an answer, or no HTTP; in whatever pieces they come."""
+    """Check that any bytes are an answer, or no HTTP, in any pieces."""
     pieces = cut(Stream(data))
     for reader in READERS.values():
         assert answered(reader, pieces) == answered(reader, [b"".join(pieces)])

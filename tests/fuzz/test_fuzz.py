@@ -1,4 +1,4 @@
-"""Each target of the fuzzer on its seeds, and on what it has found."""
+"""Runs each fuzz target on its seeds, and on the inputs that once broke it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import pytest
 from .seeds import seeds_of
 from .targets import TARGETS
 
-# What broke a target once, each mended since.
+# Inputs that once broke a target; each fault is fixed.
 FOUND: dict[str, tuple[str, bytes]] = {
     "half a letter under a name that a field of ours has elsewhere": (
         "accumulator",

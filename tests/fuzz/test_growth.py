@@ -1,4 +1,4 @@
-"""Time grows with a text and not faster: the small form of the fuzzer's target ``growth``, and what was slow once."""
+"""Checks that time grows no faster than a text: a short form of the fuzzer's ``growth``, and texts that were slow."""
 
 from __future__ import annotations
 
@@ -72,12 +72,12 @@ def quiet(read: Callable[[], object]) -> None:
 
 @pytest.mark.parametrize("name", SLOW)
 def test_what_was_slow_once_keeps_no_interrupt_waiting(name: str) -> None:
-    """An interrupt is taken between two steps of Python; all of these together are shorter than a second."""
+    """An interrupt acts between two steps of Python; all of these texts together take less than a second."""
     assert seconds_of(lambda _: SLOW[name](), "", runs=3) < 1
 
 
 def test_keys_are_looked_for_in_the_beginning_of_what_is_no_answer() -> None:
-    """Only its beginning is shown; a server may send 64 MB, in which the search takes seconds."""
+    """Only the beginning is shown; a server may send 64 MB, in which the search takes seconds."""
     seen: list[int] = []
 
     def scrub(text: str) -> str:

@@ -1,4 +1,4 @@
-"""Both clients as functions of bytes: what each makes of an answer, without a server and without a socket."""
+"""Both clients as functions of bytes: each reads an answer without a server and without a socket."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from msgflux_nb.http.sync_answer import Line, SyncAnswer
 
 
 class Read(NamedTuple):
-    """What came of an answer."""
+    """The result of reading an answer."""
 
     status: int
     headers: Headers
@@ -28,7 +28,7 @@ class Read(NamedTuple):
 
 
 class _Socket:
-    """Gives pieces, and then the end of the connection."""
+    """Yields pieces, and then the end of the connection."""
 
     def __init__(self, pieces: Iterable[bytes]) -> None:
         self._pieces = [piece for piece in pieces if piece]
@@ -74,7 +74,7 @@ def read_sync(pieces: Iterable[bytes], limits: Bounds | None = None) -> Read:
 
 
 class _Transport:
-    """What a connection of an event loop is asked."""
+    """The methods of an event loop's connection that the client calls."""
 
     def __init__(self) -> None:
         self.closing = False

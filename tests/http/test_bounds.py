@@ -1,4 +1,4 @@
-"""Each limit is an error that says which it is and how to raise it, and what is just within it is read."""
+"""Checks that each limit raises an error that names it and says how to raise it; sizes just within it are read."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def dripping(start: bytes, drip: bytes) -> Callable[[Peer], None]:
 @both
 @pytest.mark.parametrize("drip", [b"\x16", b"\x00"])
 def test_encryption_that_drips_meets_the_limit(ask: Ask, drip: bytes) -> None:
-    """A record of the handshake, byte by byte."""
+    """The server sends a record of the handshake byte by byte."""
     with listening(dripping(b"\x16\x03\x03\x40\x00\x02\x00\x3f\xfc", drip)) as server:
         with quickly(after=0.4), pytest.raises(mf.RequestTimeoutError):
             ask(model_at(server.url.replace("http:", "https:"), timeout=0.5), "Hi")

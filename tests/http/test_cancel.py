@@ -1,4 +1,4 @@
-"""Another thread, or a task's owner, ends a call at any moment: quietly, at once, and what had come is kept."""
+"""Checks that another thread, or a task's owner, can end a call at any time; what has arrived is kept."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Streams = Callable[..., "tuple[list[str], Any]"]
 def read(
     model: mf.ChatCompletion, started: Callable[[Any], None], ended: Callable[[], Any] = lambda: None
 ) -> tuple[list[str], Any]:
-    """Read a stream without await; ``started`` is given it first, ``ended`` is called once it has ended."""
+    """Read a stream without await; ``started`` gets the stream first, ``ended`` is called after its end."""
     response = model("Hi", stream=True)
     started(response)
     texts = list(response)
@@ -59,13 +59,13 @@ def consumed(response: Any) -> Any:
 
 
 def soon(response: Any) -> None:
-    """Cancel from another thread in a moment."""
+    """Cancel from another thread after a short time."""
     threading.Timer(0.15, response.cancel).start()
 
 
 @contextmanager
 def deaf() -> Iterator[str]:
-    """An address that takes no connection and refuses none."""
+    """An address that neither accepts nor refuses a connection."""
     with socket.socket() as listener, socket.socket() as first, socket.socket() as second:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -260,7 +260,7 @@ def test_a_wait_that_begins_after_the_end_was_asked_for_is_cut_at_once() -> None
 
 @contextmanager
 def silent(after: int) -> Iterator[Any]:
-    """A server that falls silent after so many pieces of its answer."""
+    """A server that sends some pieces of its answer and then nothing."""
 
     def talk(peer: Peer) -> None:
         peer.read_request()

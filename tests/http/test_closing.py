@@ -28,7 +28,7 @@ def authority() -> trustme.CA:
 
 
 def deaf(over: threading.Event) -> Callable[[Peer], None]:
-    """Answers once, and then neither reads nor closes, whatever the client does."""
+    """Answer once, and then neither read nor close, whatever the client does."""
 
     def talk(peer: Peer) -> None:
         peer.read_request()

@@ -1,4 +1,4 @@
-"""How answers are framed: both clients read them alike, at every split, and nothing that is cut goes unnoticed."""
+"""The framing of answers: both clients read them alike, at every split, and notice every cut answer."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Reader = Callable[[Iterable[bytes]], Read]
 
 
 def in_pieces(data: bytes, sizes: Iterable[int]) -> list[bytes]:
-    """Cut data into pieces of these sizes, and what is left."""
+    """Cut data into pieces of these sizes, and the rest."""
     pieces, at = [], 0
     for size in sizes:
         pieces.append(data[at : at + size])
@@ -142,7 +142,7 @@ def test_what_is_no_answer_is_refused(reader: Reader, wire: bytes) -> None:
     "line", [b"HTTP/1.1 204 x\n", b"HTTP/1.1 204 x\r\nA:\n", b"HTTP/1.1 100 x\r\n\r\nHTTP/1.1 204 x\n"]
 )
 def test_whatever_ends_a_head_ends_it_however_it_is_cut(reader: Reader, line: bytes, end: bytes) -> None:
-    """A damaged byte that comes together with the head does not change what the head says."""
+    """A damaged byte that arrives together with the head does not change the head."""
     wire = line + end + b"\xff"
     one_by_one = reader(in_pieces(wire, [1] * len(wire)))
     for size in (2, 3, len(wire) - 1, len(wire)):

@@ -1,4 +1,4 @@
-"""A server that speaks another protocol is named, before anything of it is taken for an answer."""
+"""Checks that another protocol is recognised and named before its bytes are read as an answer."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_the_beginning_of_an_answer_is_none(said: bytes) -> None:
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("said", GREETINGS, ids=list(GREETINGS.values()))
 def test_a_greeting_in_single_bytes_is_no_answer_either(reader: Callable[..., Read], said: bytes) -> None:
-    """Not even one that goes on as an answer would: HTTP/2.0 is refused however it is cut."""
+    """This holds even for a greeting that continues like an answer: HTTP/2.0 is refused however it is cut."""
     for size in (1, 3, 6, len(said)):
         read = reader([said[at : at + size] for at in range(0, len(said), size)])
         assert isinstance(read.error, httpx.RemoteProtocolError), size
@@ -121,7 +121,7 @@ def test_an_https_address_of_a_plain_server_is_told(ask: Ask) -> None:
 
 
 def test_a_real_ssh_server_would_be_told_before_it_waits() -> None:
-    """Its greeting comes without being asked, and in two pieces."""
+    """An SSH server sends its greeting without a request, and here in two pieces."""
 
     def talk(peer: Peer) -> None:
         peer.line.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,8 +1,8 @@
 """Hostile servers: with ``timeout=2`` none keeps a call longer than 2.5 s, or makes it take 300 MB of memory.
 
-Each server is met in a process of its own, whose memory is measured, by every driver: sync and async, whole and
-streamed, and in a batch. One process has imported everything, and forks the others. The limit is shorter here and the
-slack longer, since machines that run tests do other things too; ``benchmarks/hostile.py`` measures the promise.
+Every driver calls each server (sync and async, whole and streamed, and in a batch), in a separate process whose memory
+is measured. One process has imported everything and forks the others. The limit is shorter here and the tolerance
+larger, since machines that run tests are busy; ``benchmarks/hostile.py`` measures the promise.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ BLOCK = b"x" * 65_536
 
 
 def for_ever(peer: Peer, data: bytes, *, every: float = 0.0) -> None:
-    """Send the same again and again, until the client has left."""
+    """Send the same bytes again and again, until the client has left."""
     while not (peer.wait_for_close(every) if every else peer.left.is_set()):
         peer.line.sendall(data)
 
@@ -174,7 +174,7 @@ for line in sys.stdin:
 
 
 class Call(NamedTuple):
-    """What one driver's call took."""
+    """The time and the memory of one driver's call."""
 
     driver: str
     seconds: float
@@ -185,7 +185,7 @@ class Call(NamedTuple):
 
 @contextmanager
 def calling(limit: float) -> Iterator[Callable[[str], list[Call]]]:
-    """Give a function that calls by each driver, in a process of its own for each server."""
+    """Yield a function that calls a server with each driver, in a separate process for each server."""
     command = [sys.executable, "-c", CALLER, str(limit)]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None

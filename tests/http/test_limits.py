@@ -1,4 +1,4 @@
-"""How long a call may take: each limit on time, whether a server is silent or only keeps the connection alive."""
+"""The limits on the time of a call, with servers that are silent or only keep the connection alive."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_an_answer_that_is_not_streamed_knows_the_limit_of_the_call_alone(ask: A
 
 @pytest.fixture
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is a second to users is less to most of these tests."""
+    """Shorten a limit of one second to 0.2 s for most of these tests."""
     monkeypatch.setattr(times, "_AFTERWARDS_SECONDS", 0.2)
 
 
@@ -141,7 +141,7 @@ def test_a_server_that_keeps_the_connection_after_an_error_is_not_waited_for(ask
 @both
 @pytest.mark.usefixtures("hurried")
 def test_all_of_an_answer_is_there_although_the_connection_stays_open(ask: Ask) -> None:
-    """Nothing more comes than [DONE]; what was held back, in case more of it came, must not be lost."""
+    """[DONE] is the last that comes; text that was held back because more might come must not be lost."""
     call = {"index": 0, "id": "c1", "function": {"name": "now", "arguments": '{"zone": "UTC"}'}}
     pieces = [chunk(tool_calls=[call]), chunk(reason="tool_calls"), DONE]
     with listening(then(HEAD, framed(b"".join(pieces)), silent=True)) as server:
@@ -193,7 +193,7 @@ def test_a_number_limits_every_part() -> None:
 
 
 class Clock:
-    """Seconds that pass when the test says so."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = 1000.0

@@ -1,4 +1,4 @@
-"""Proxies that the environment names, in real proxies on this machine; whoever is asked through them is never found."""
+"""Proxies of the environment, as real proxies on this machine; the hosts behind them do not exist."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def passing_on(line: socket.socket, port: int) -> None:
 def tunnelling(
     port: int, answer: bytes = b"HTTP/1.1 200 Connection established\r\nX: y\r\n\r\n"
 ) -> Callable[[Peer], None]:
-    """A proxy that opens tunnels, all of them to one port of this machine."""
+    """A proxy that opens all tunnels to one port of this machine."""
 
     def talk(peer: Peer) -> None:
         peer.read_head()
@@ -77,7 +77,7 @@ def no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture
 def named(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    """Name a proxy in the environment."""
+    """Set a proxy in the environment."""
 
     def name(variable: str, server: Listener | str, login: str = "", scheme: str = "http") -> None:
         place = server if isinstance(server, str) else f"{scheme}://{login}127.0.0.1:{server.port}"

@@ -1,4 +1,4 @@
-"""However a stream is left, its connection closes at once and the next request is answered."""
+"""Checks that a stream's connection closes at once however the stream is left, and the next request is answered."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ def closes_at_once(server: Listener) -> bool:
 
 @contextmanager
 def interrupting(after: float = 0.2) -> Iterator[None]:
-    """Press ctrl-C in a moment."""
+    """Press Ctrl-C after a short time."""
     timer = threading.Timer(after, os.kill, (os.getpid(), signal.SIGINT))
     timer.start()
     with pytest.raises(KeyboardInterrupt), quickly():

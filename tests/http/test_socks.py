@@ -41,7 +41,7 @@ def exactly(line: socket.socket, size: int) -> bytes:
 def socks5(
     port: int, asked: list[object], *, login: tuple[bytes, bytes] | None = None, code: int = 0, slow: bool = False
 ) -> Callable[[Peer], None]:
-    """https://www.rfc-editor.org/rfc/rfc1928: a proxy that notes what it is asked."""
+    """A SOCKS 5 proxy (https://www.rfc-editor.org/rfc/rfc1928) that records its requests."""
 
     def talk(peer: Peer) -> None:
         def send(data: bytes) -> None:

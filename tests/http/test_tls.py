@@ -1,4 +1,4 @@
-"""Encryption: whom to trust comes from the environment, and nobody else is trusted."""
+"""TLS: the environment says which authorities are trusted, and no other is."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def hello(peer: Peer) -> None:
 
 
 def presenting(authority: trustme.CA, *names: str, **options: datetime.datetime) -> ssl.SSLContext:
-    """What a server shows."""
+    """Return the TLS context of a server with this certificate."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert(*names, **options).configure_cert(context)
     return context
@@ -43,7 +43,7 @@ def authority() -> trustme.CA:
 
 @pytest.fixture
 def trusted(authority: trustme.CA, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[trustme.CA]:
-    """An authority that SSL_CERT_FILE names."""
+    """An authority that SSL_CERT_FILE names, so that it is trusted."""
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
     monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
     certificates.cache_clear()

@@ -1,4 +1,4 @@
-"""Connections of our own: used again where that is safe, replaced where it is not, closed when nobody needs them."""
+"""Our connections: used again if that is safe, replaced if it is not, closed if they are no longer needed."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ ANSWER = wire(completion())
 
 
 def answering(answer: bytes = ANSWER, then: Callable[[Peer], object] | None = None) -> Callable[[Peer], None]:
-    """Answer each request of a connection, and do something after each."""
+    """Answer each request of a connection, and call a function after each."""
 
     def talk(peer: Peer) -> None:
         while True:
@@ -81,7 +81,7 @@ def test_an_answer_may_end_with_its_connection(ask: Ask) -> None:
 
 
 def sleeping() -> str:
-    """A message that takes a moment, during which an event loop sees nothing."""
+    """Return a message that takes some time to make, during which the event loop is blocked."""
     time.sleep(0.1)
     return "Hi"
 

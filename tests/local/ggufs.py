@@ -1,4 +1,4 @@
-"""Small GGUF files of our own making: a real header, and no model behind it."""
+"""Makes small GGUF files with a real header and without a model."""
 
 from __future__ import annotations
 

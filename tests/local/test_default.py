@@ -1,4 +1,4 @@
-"""Which embedded model a person gets who names none."""
+"""Tests which embedded model is used if a caller gives no name."""
 
 from __future__ import annotations
 

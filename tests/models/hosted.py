@@ -1,4 +1,4 @@
-"""A loopback server that behaves like a hosted provider, on any wire: what it answers follows from what it is asked."""
+"""A loopback server that behaves like a hosted provider, on any wire: the request decides the answer."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _EMULATED = "exactly the text between the marks"
 
 
 class Asked(NamedTuple):
-    """What a request asks for, on whichever wire."""
+    """What a request asks for, on any wire."""
 
     wire: str
     turns: list[dict[str, Any]]
@@ -35,7 +35,7 @@ class Asked(NamedTuple):
 
     @property
     def prefill(self) -> str:
-        """The start of the answer, real or in words."""
+        """Return the start of the answer, from a prefill or from an instruction in words."""
         last = self.turns[-1]
         if last.get("role") == "assistant":
             return str(last["content"])
@@ -44,14 +44,14 @@ class Asked(NamedTuple):
 
 
 class Answered(NamedTuple):
-    """What is answered."""
+    """The content of an answer."""
 
     text: str = ""
     calls: tuple[tuple[str, str], ...] = ()
 
 
 class Hosted(Server):
-    """Answers text, structures, calls and prefills; ``echoes`` says whether an answer begins with the prefill again."""
+    """Answers with text, structures, calls and prefills; ``echoes`` says whether an answer repeats the prefill."""
 
     echoes = False
 
@@ -218,7 +218,7 @@ def _message_events(answer: Answered) -> list[bytes]:
 
 @contextmanager
 def hosting(*, echoes: bool = False) -> Iterator[Hosted]:
-    """Run such a server."""
+    """Run the server until the block ends."""
     server = Hosted([])
     server.echoes = echoes
     with running(server):

@@ -1,4 +1,4 @@
-"""Where a request goes and what goes with it: addresses of every kind, and headers that cannot be sent."""
+"""The address and the headers of a request: addresses of every kind, and headers that cannot be sent."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def has_ipv6() -> bool:
 
 @contextlib.contextmanager
 def deaf() -> Iterator[int]:
-    """A port that takes no connection and refuses none: its queue is full."""
+    """A port that neither accepts nor refuses a connection, since its queue is full."""
     with socket.socket() as listener, contextlib.ExitStack() as stack:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -46,7 +46,7 @@ def deaf() -> Iterator[int]:
 def resolving(
     monkeypatch: pytest.MonkeyPatch, *places: tuple[str, int], over: threading.Event | None = None
 ) -> list[str]:
-    """Let every name have these addresses, and the look-up last until it is over; return which names are asked for."""
+    """Let every name have these addresses, and block the lookup until the end; return the names that are looked up."""
     real, asked = socket.getaddrinfo, []
 
     def look_up(host: Any, port: Any, *args: Any, **options: Any) -> list[Any]:

@@ -1,4 +1,4 @@
-"""A batch's calls: the request written once, the short way, and that both mean what the usual way means."""
+"""The calls of a batch: the request that is written once, the fast path, and that both give what a usual call gives."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class City(msgspec.Struct):
 
 
 class Tagged(msgspec.Struct):
-    """Its wire form is not its own: pairs, and nulls that are to be left out."""
+    """A type whose wire form differs from it: pairs, and nulls that are left out."""
 
     notes: dict[str, int]
     tags: list[str] = []
@@ -44,7 +44,7 @@ USAGE = {"prompt_tokens": 9, "completion_tokens": 0, "total_tokens": 9}
 
 @pytest.fixture(params=["short", "long"])
 def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
-    """Both ways; what a test expects has to hold for either."""
+    """Both ways to make a call; a test holds for each."""
     if request.param == "long":
         monkeypatch.setattr(whole_answers.WholeAnswers, "send", nothing_sent)
     return str(request.param)
@@ -55,7 +55,7 @@ async def nothing_sent(*_: Any, **__: Any) -> None:
 
 
 def asked(model: mf.ChatCompletion, *texts: Any, schema: Any = City, **options: Any) -> list[Any]:
-    """Ask about each text, in one loop; return the calls, or the errors with which they ended."""
+    """Ask about each text, in one loop; return the calls, or the errors that ended them."""
 
     async def main() -> list[Any]:
         ends: list[Any] = []
@@ -72,7 +72,7 @@ def asked(model: mf.ChatCompletion, *texts: Any, schema: Any = City, **options: 
 
 
 def forget(model: mf.ChatCompletion) -> None:
-    """What one test's server taught is not for the next one's, which may have the same port."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     from msgflux_nb.models import server_quirks
 
     server_quirks._known.clear()
@@ -120,7 +120,7 @@ REPLIES: dict[str, Reply] = {
 
 
 def told(end: tuple[Any, Any, Any]) -> dict[str, Any]:
-    """Everything that a batch may ask an ended call for."""
+    """Return everything that a batch reads from an ended call."""
     call, value, metadata = end
     if isinstance(value, mf.MsgfluxError):
         named = ("status", "retry_after", "should_retry", "code", "path", "raw", "attempts")
@@ -249,7 +249,7 @@ TEXTS = ["x", " two\nlines ", '{"a": "b\\\\"}', "é\u2028\U0001f600", "</b>\x00\
 
 
 def twins(text: Any, **options: Any) -> tuple[BatchCall, BatchCall]:
-    """A call whose request is written around a gap, and one that is written as usual."""
+    """Return a call whose request is written around a gap, and one whose request is written as usual."""
     model = mf.Model.chat_completion("m", base_url="http://127.0.0.1:9/v1", **options.pop("model", {}))
     first = model.prepare(text, **options)
     ((_, template),) = model._templates.values()
@@ -404,7 +404,7 @@ def answering(answer: bytes) -> Callable[[Peer], None]:
 
 
 def fixed(reply: Reply, *headers: str) -> bytes:
-    """A reply as the bytes of an HTTP answer with a length."""
+    """Return a reply as the bytes of an HTTP answer with a length."""
     body = b"".join(piece for piece in reply.pieces if isinstance(piece, bytes))
     lines = ["HTTP/1.1 200 OK", *headers, f"Content-Length: {len(body)}", "", ""]
     return "\r\n".join(lines).encode() + body

@@ -1,4 +1,4 @@
-"""A batch's short way on the Responses and Messages wires means what the usual way means."""
+"""Tests that a batch's fast path on the Responses and Messages wires gives what a usual call gives."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A conversation that began with one provider goes on with another: what the other would refuse is written its way."""
+"""A conversation goes on with another provider: parts that this one would refuse are rewritten for it."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def server() -> Iterator[Server]:
 
 
 def sent(server: Server, wire: str, *between: dict[str, Any]) -> tuple[list[dict[str, Any]], tuple[str, ...]]:
-    """What of a history goes over a wire, and the warnings."""
+    """Return the part of a history that goes over a wire, and the warnings."""
     server.replies = [whole(ENDS[wire])]
     history = [{"role": "user", "content": "Hi"}, *between, {"role": "user", "content": "And?"}]
     before = json.dumps(history)

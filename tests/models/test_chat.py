@@ -1,4 +1,4 @@
-"""Calls over real HTTP, sync and async: each behaviour is seen with both drivers."""
+"""Calls over real HTTP, sync and async: each behaviour is tested with both drivers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every model does, whoever answers: the embedded one, llama.cpp's server, hosted profiles; on each wire."""
+"""The behaviour of every model on each wire: the embedded model, llama.cpp's server, hosted profiles."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def embedded() -> Iterator[mf.ChatCompletion]:
 
 
 def llamacpp() -> Iterator[mf.ChatCompletion]:
-    """The same llama.cpp, but as a server of somebody's: over HTTP, by its address and key."""
+    """The same llama.cpp, but as somebody's server: over HTTP, with its address and key."""
     server = ensure_server("smollm2-135m")
     forced = {"forced_call": {"prefill": "<tool_call>\n", "stop": "</tool_call>"}}
     yield mf.Model.chat_completion(
@@ -106,12 +106,12 @@ def model(request: pytest.FixtureRequest) -> Iterator[mf.ChatCompletion]:
 
 @pytest.fixture(scope="module", params=HOSTED)
 def hosted_model(request: pytest.FixtureRequest) -> Iterator[mf.ChatCompletion]:
-    """One whose server does what a test asks for."""
+    """Return a model whose server does what the request asks for."""
     yield from WORLDS[request.param]()
 
 
 def ask(model: mf.ChatCompletion, driver: str, *args: Any, **keywords: Any) -> tuple[Any, Any, list[Any]]:
-    """The value, the response and the events of a call made in one of four ways."""
+    """Return the value, the response and the events of a call that is made in one of four ways."""
     streamed = driver.endswith("stream")
 
     async def main() -> tuple[Any, Any, list[Any]]:

@@ -1,4 +1,4 @@
-"""What is particular about the embedded model; what it has in common with others is in ``test_contract.py``."""
+"""Behaviour that only the embedded model has; ``test_contract.py`` tests what all models have in common."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def model() -> mf.ChatCompletion:
 
 
 def answer(model: mf.ChatCompletion, *args: Any, driver: str, **keywords: Any) -> Any:
-    """The finished response of a call with one of the four ways to make it."""
+    """Return the finished response of a call that is made in one of four ways."""
 
     async def main() -> Any:
         response = await model.acall(*args, stream=driver == "async stream", **keywords)
@@ -99,7 +99,7 @@ def test_a_stream_that_is_cancelled_ends_at_once_and_frees_the_server() -> None:
 def test_biographies_are_extracted_right_in_at_least_eight_of_ten(model: mf.ChatCompletion) -> None:
     """The sentences were committed before any model read them; a wrong answer stays wrong.
 
-    One at a time, since two at once are computed in one batch, whose rounding is not the same on each run.
+    Rows run one at a time, since two at once are computed in one batch, whose rounding differs between runs.
     """
     texts = [row["text"] for row in BIOGRAPHIES]
     table = mf.extract(texts, Person, model=model, max_concurrency=1, progress=False)

@@ -32,7 +32,7 @@ def saying(*pieces: bytes, then: Callable[[Peer], object] = lambda peer: None) -
 
 
 def failure(ask: Ask, talk: Callable[[Peer], None], kind: type[mf.MsgfluxError], **options: Any) -> mf.MsgfluxError:
-    """Call a server that fails; there must be one request."""
+    """Call a failing server; check that it got one request."""
     with listening(talk) as server:
         with quickly(), pytest.raises(kind) as caught:
             ask(model_at(server.url, **options), "Hi", stream=True)
@@ -123,7 +123,7 @@ def test_an_answer_that_stops_before_any_content_is_asked_for_again(
 
 
 def quick(*args: Any, **situation: Any) -> float | None:
-    """The real rules, without the wait."""
+    """Use the real retry rules without their waits."""
     from msgflux_nb.models.retry import retry_delay
 
     return None if retry_delay(*args, **situation) is None else 0.0

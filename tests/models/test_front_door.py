@@ -1,4 +1,4 @@
-"""What is passed wrong is said by us and at once: nothing is sent, and nothing foreign is raised from inside."""
+"""Tests that wrong arguments raise our errors at once: nothing is sent, and no inner exception of a library escapes."""
 
 from __future__ import annotations
 

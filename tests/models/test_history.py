@@ -1,4 +1,4 @@
-"""A turn goes back into the next request: to who wrote it with what only they understand, to others without."""
+"""A turn in the next request: its author gets the fields that only it understands, other providers do not."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ DETAILS = [
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 
@@ -45,7 +45,7 @@ def model(provider: str, url: str) -> mf.ChatCompletion:
 
 
 def turn_of(provider: str, reply: Reply, **keywords: Any) -> list[dict[str, Any]]:
-    """The messages of one answered turn, results included."""
+    """Return the messages of one answered turn, with the results of calls."""
     with serving(reply) as server:
         answer = model(provider, server.url)("Hi", **keywords)
         value = answer.consume()
@@ -55,7 +55,7 @@ def turn_of(provider: str, reply: Reply, **keywords: Any) -> list[dict[str, Any]
 
 
 def sent_to(provider: str, turn: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The same turn as it is sent on, while the caller's messages stay as they are."""
+    """Return the same turn as it is sent; check that the caller's messages do not change."""
     messages = [HI, *turn]
     before = copy.deepcopy(messages)
     with serving(completion("Noon.")) as server:

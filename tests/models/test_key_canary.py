@@ -1,4 +1,4 @@
-"""The key, and every other secret of a request, is in the one header that was received, and nowhere else."""
+"""Tests that the key, and every other secret of a request, is only in the one header that the server receives."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def answer(status: int, body: str, *headers: str) -> bytes:
 
 
 def echoing(make: Callable[[str], bytes]) -> Callable[[Peer], None]:
-    """Answer with something made of the request's head, secrets and all."""
+    """Answer with a text made of the request's head, including secrets."""
 
     def talk(peer: Peer) -> None:
         peer.send(make(peer.read_request()[0]))
@@ -113,7 +113,7 @@ every_way = pytest.mark.parametrize(
 
 
 def given(client: Callable[..., Any] | None) -> dict[str, Any]:
-    """No server here has a certificate, and to load those that are trusted would take longer than the call."""
+    """Load no trusted certificates: no server here has one, and loading takes longer than the call."""
     return {} if client is None else {"http_client": client(verify=False)}
 
 
@@ -269,7 +269,7 @@ def test_a_header_that_cannot_be_sent_is_never_shown(driver: str, ending: str) -
 
 
 def copy_or_refusal(copied: Callable[[Any], Any], part: Any) -> str:
-    """What a copy shows; where it is refused, what the refusal shows, the half-made copy in its frames included."""
+    """Return what a copy shows, or what its refusal shows, including the unfinished copy in its frames."""
     try:
         return repr(copied(part))
     except Exception as refusal:

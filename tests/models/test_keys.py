@@ -1,4 +1,4 @@
-"""A key leaves in one header and nowhere else."""
+"""Tests that a key is sent in one header and appears nowhere else."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ CANARY = "sk-CANARY0123456789"
 
 
 def shown(caught: BaseException) -> str:
-    """All that a person or a log may see of an exception, verbose traceback and causes included."""
+    """Return all that a person or a log may see of an exception, with verbose traceback and causes."""
     verbose = VerboseTB()
     text = verbose.text(type(caught), caught, caught.__traceback__)
     attributes = "".join(f"{name}={value!r}" for name, value in vars(caught).items())
@@ -41,7 +41,7 @@ def model_with(url: str, key: Key | str, **options: Any) -> mf.ChatCompletion:
 
 
 def failure_of(model: mf.ChatCompletion) -> mf.MsgfluxError:
-    """Call from a frame that does not hold the key itself: a verbose traceback would print the test's own variable."""
+    """Call from a frame without the key: a verbose traceback would print the test's own variable."""
     with pytest.raises(mf.MsgfluxError) as caught:
         model("Hi").consume()
     return caught.value

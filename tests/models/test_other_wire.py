@@ -1,4 +1,4 @@
-"""When another wire, or a plainer request on the same one, is what a server takes: sent, remembered and said."""
+"""Servers that take only another wire, or a simpler request: it is sent, remembered, and named in a warning."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ ANSWERED = [*CALLED, {"role": "tool", "tool_call_id": "call_1", "content": "1"}]
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 

@@ -1,4 +1,4 @@
-"""Code of a schema's own that fails on an answer: the answer, its bill and the reason are kept."""
+"""A schema's own code that fails on an answer: the answer, its bill and the reason are kept."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def checked(error: BaseException) -> Any:
 
 
 class Panic(BaseException):
-    """As extensions in Rust raise one."""
+    """An exception like those of extensions in Rust."""
 
 
 @both

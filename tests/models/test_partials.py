@@ -1,4 +1,4 @@
-"""The structure of an answer while it arrives: instances of its own type, the last of them the whole."""
+"""The structure of an answer while it arrives: instances of its type, of which the last is complete."""
 
 from __future__ import annotations
 
@@ -99,12 +99,12 @@ class Named(NamedTuple):
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def partials(type_: Any, text: str) -> list[Any]:
-    """The parts of an answer that comes letter by letter."""
+    """Return the partial structures of an answer that arrives character by character."""
     with serving(stream(*text)) as server:
         return list(model_at(server.url)("Hi", generation_schema=type_, stream=True).partials())
 
@@ -202,7 +202,7 @@ def test_a_part_shares_nothing_with_what_was_read() -> None:
 
 
 def test_hundreds_of_brackets_show_no_part() -> None:
-    """They are deeper than Python may recurse; the end of the stream says that they do not fit."""
+    """The brackets are nested deeper than Python may recurse; the end of the stream raises an error."""
     seen = []
     with serving(stream('{"name": "a", "points": ', "[" * 500)) as server:
         answer = model_at(server.url, profile={"reasks": 0})("A shape.", generation_schema=Shape, stream=True)

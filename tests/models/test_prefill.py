@@ -1,4 +1,4 @@
-"""Prefilling over real HTTP: what is sent, and that the text holds the prefill exactly once, whatever a server does."""
+"""Prefilling over real HTTP: the request, and that the text holds the prefill exactly once, whatever a server does."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Colours(msgspec.Struct):
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 

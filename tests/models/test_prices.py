@@ -1,4 +1,4 @@
-"""What an answer cost: what the provider says, else its tokens at known prices, else nothing is claimed."""
+"""The cost of an answer: as the provider says, else its tokens at known prices, else None."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ MILLION = Usage(prompt_tokens=1_000_000, completion_tokens=1_000_000)
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a store nor what was learnt of a server outlives a test."""
+    """Forget stores and what was learnt of servers after each test."""
     monkeypatch.setattr(server_quirks, "_known", {})
     monkeypatch.setattr(store, "_stores", {})
 

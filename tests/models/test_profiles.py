@@ -1,6 +1,6 @@
-"""The table of providers: each row's facts, and the requests that it makes, beside what was looked at by a person.
+"""The table of providers: each row's facts, and its requests, compared with golden requests that a person has read.
 
-After a wanted change, run with ``MSGFLUX_WRITE_GOLDEN=1`` and read the difference before it is committed.
+After an intended change, run with ``MSGFLUX_WRITE_GOLDEN=1`` and read the difference before you commit it.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ PIXEL = (
     "HwAFAAH/iZk9HQAAAABJRU5ErkJggg=="
 )
 
-# Whose requests are looked at: a usual model of each provider, then those for which the row has an exception.
+# The models whose requests are tested: a usual model of each provider, then models with an exception in the row.
 MODELS: dict[str, list[str]] = {
     "anthropic": ["claude-sonnet-4-5", "claude-opus-5", "claude-fable-5"],
     "azure": ["my-deployment", "gpt-5"],
@@ -85,7 +85,7 @@ TOOLS = [
 
 
 def tool_turn(provider: str, model: str) -> list[dict[str, Any]]:
-    """A turn with a call as ``to_messages`` gives it, with every field that only its provider understands."""
+    """Return a turn with a call as ``to_messages`` gives it, with all fields that only its provider understands."""
     call = {
         "id": "call_abcdef0123456789",
         "type": "function",
@@ -105,7 +105,7 @@ def tool_turn(provider: str, model: str) -> list[dict[str, Any]]:
 
 
 def cases(row: Profile, model: str) -> dict[str, dict[str, Any]]:
-    """The keywords of every request that is looked at."""
+    """Return the keywords of every tested request."""
     asked = {
         "text": {
             "options": {"temperature": 0.0, "max_tokens": 9, "seed": 7, "stop": ["END"], "reasoning_effort": "none"},

@@ -1,4 +1,4 @@
-"""An answer that cannot be used: what does not fit its schema goes back once, what was stopped does not."""
+"""Unusable answers: an answer that does not fit its schema is sent back once, a stopped answer is not."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ USAGE = b'data: {"choices":[],"usage":{"prompt_tokens":4,"completion_tokens":3,"
 
 
 class Offer(msgspec.Struct, forbid_unknown_fields=True):
-    """Limits of every kind that servers do not enforce."""
+    """A type with limits of every kind, which servers do not enforce."""
 
     price: Annotated[float, Meta(ge=0, lt=100)] = 1.0
     amount: Annotated[int, Meta(multiple_of=5)] = 5
@@ -31,7 +31,7 @@ GOOD = '{"price": 2.5, "amount": 10, "code": "AB", "lines": [1, 2]}'
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 

@@ -1,4 +1,4 @@
-"""A server without a reasoning parser, over real HTTP: its reasoning is no part of the answer."""
+"""A server without a reasoning parser, over real HTTP: its reasoning is separated from the answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a server names that it does not take: sent in another way from then on, and said where that changes anything."""
+"""Fields that a server refuses by name: later requests send them in another way, with a warning if that matters."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ ADA = '{"name": "Ada", "age": 36}'
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 

@@ -137,7 +137,7 @@ def test_what_comes_without_a_status_is_retried_where_it_may_pass(
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """The seconds that both drivers would wait; chance is left out, and no time passes."""
+    """Return the seconds that both drivers would wait, without their random part; no time passes."""
     waited: list[float] = []
 
     async def pause(abort: object, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""Control tokens in a row are split whichever way its request is made, and the row says so."""
+"""Tests that control tokens in a row are split, however its request is made, and that the row has a warning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Rows of a list while it arrives: on every wire and in every way of asking, sync and async, broken items too."""
+"""The rows of an arriving list: on every wire, for every way to ask for a structure, sync and async; broken items."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class People(msgspec.Struct, rename="camel"):
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 

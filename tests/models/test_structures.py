@@ -1,4 +1,4 @@
-"""Asking for structures over real HTTP: the ways to ask, what is remembered of a server, tools beside a structure."""
+"""Asking for structures over real HTTP: the ways to ask, what is remembered of a server, tools with a structure."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ ADA = Person("Ada", 36)
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 
 def called(*calls: tuple[str, str], streamed: bool = False, text: str | None = None) -> Reply:
-    """An answer that calls tools by name with arguments."""
+    """Return an answer that calls tools by name with arguments."""
     fragments = [
         {"index": index, "id": f"call_{index}", "type": "function", "function": {"name": name, "arguments": arguments}}
         for index, (name, arguments) in enumerate(calls)
@@ -52,7 +52,7 @@ def answer(method: str, text: str = TEXT, streamed: bool = False) -> Reply:
 
 
 def way(body: dict[str, Any]) -> str:
-    """How a request asks for a structure."""
+    """Return how a request asks for a structure."""
     if "response_format" in body:
         return str(body["response_format"]["type"])
     return "tool" if any(tool["function"]["name"] == "Person" for tool in body.get("tools", [])) else "prompt"

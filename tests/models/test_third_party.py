@@ -1,4 +1,4 @@
-"""A server that is not ours: llmock speaks several providers' dialects, fails on demand, and judges its client."""
+"""A third party's server: llmock speaks several providers' dialects, fails on demand, and checks its client."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Tools over real HTTP: how a call is forced, what happens where none comes, and what becomes of those that do."""
+"""Tools over real HTTP: how a call is forced, what happens if none comes, and how calls that come are read."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ TOOLS = [tool("get_weather"), tool("get_time")]
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 

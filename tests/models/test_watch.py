@@ -1,4 +1,4 @@
-"""Looking on while somebody else reads a stream: every event, and one end."""
+"""Watching a stream that other code reads: the watcher gets every event, and one end."""
 
 from __future__ import annotations
 

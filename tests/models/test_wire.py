@@ -1,4 +1,4 @@
-"""Answers over real HTTP, with both drivers: every recorded exchange in pieces of every size, and how answers end."""
+"""Answers over real HTTP, with both drivers: every recorded exchange in pieces of every size, and ends of answers."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.each import each
 from tests.scripted import Reply, Server, chunk, completion, serving, stream
 from tests.wire import RECORDED, missing, recorded
 
-# Exchanges whose ``expected`` we read otherwise, with the reason.
+# Exchanges that we read differently from their ``expected``, with the reason.
 WRONG: dict[str, str] = {
     "rig-d0e9bb5f41": "its only token opens the reasoning: that mark is no text",
 }
@@ -74,7 +74,7 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize("exchange", cases())
 def test_a_recorded_exchange_reads_as_expected(exchange: dict[str, Any] | None, server: Server) -> None:
-    """With both drivers, asked for as a stream and whole, in pieces of every size that is quick."""
+    """The test uses both drivers, streams and whole answers, and pieces of every size that is fast enough."""
     assert exchange is not None, f"MSGFLUX_WIRE is set, but there is no {RECORDED}"
     ways = [
         (f"in pieces of {size}, stream={stream}, {read.__name__}", (exchange, size, stream, read, server))
@@ -148,7 +148,7 @@ def legacy_call(legacy: dict[str, Any]) -> dict[str, Any]:
 
 
 def expected_arguments(call: dict[str, Any]) -> dict[str, Any] | None:
-    """As recorded, but that nothing stands for the arguments of a function without parameters: {}, "", null, []."""
+    """Return the recorded arguments; {}, "", null and [] are the same for a function without parameters."""
     if call.get("type") == "custom":
         return {"input": call["args_raw"]}
     if not call["args_valid_json"]:

@@ -14,7 +14,7 @@ from tests.each import each
 from tests.scripted import Reply, Server, serving
 from tests.wire import RECORDED_2, missing_2, recorded_on
 
-# Exchanges whose ``expected`` we read otherwise, and why.
+# Exchanges that we read differently from their ``expected``, with the reason.
 OTHERWISE = {
     "codecompanion-nvim-d53ce4064d": "the stream is cut: the reasoning that had arrived is kept, and there is no end",
     "otel-js-contrib-45fd1bddf9": "response.completed says that the answer is complete, though its status is missing",
@@ -67,7 +67,7 @@ def cases() -> list[Any]:
 
 @pytest.mark.parametrize("exchange", cases())
 def test_a_recorded_exchange_reads_as_expected(exchange: dict[str, Any] | None, server: Server) -> None:
-    """With both drivers, in pieces of every size that is quick."""
+    """The test uses both drivers, and pieces of every size that is fast enough."""
     assert exchange is not None, f"MSGFLUX_WIRE2 is set, but there is nothing in {RECORDED_2}"
     ways = [
         (f"in pieces of {size}, {read.__name__}", (exchange, size, read, server))

@@ -1,4 +1,4 @@
-"""What a server of the Responses or the Messages wire does not take: sent in another way from then on, and said."""
+"""Fields that a server of the Responses or Messages wire refuses: later requests send them in another way."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ BUDGET = '"thinking.type.enabled" is not supported for this model. Use "thinking
 
 @pytest.fixture(autouse=True)
 def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A port that is used again is not the server it was."""
+    """Forget what was learnt of servers: the server of another test may have the same port."""
     monkeypatch.setattr(server_quirks, "_known", {})
 
 
@@ -158,7 +158,7 @@ def test_a_value_and_a_field_of_the_callers_own_stay_an_error(
 
 @pytest.mark.parametrize("least", ["4096", "100000000000000000000"])
 def test_a_least_that_nobody_means_is_no_remedy(least: str) -> None:
-    """It would take the caller's limit of what an answer may cost away."""
+    """It would remove the caller's limit on the cost of an answer."""
     said = f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {least}, but got 5 instead."
     with serving(refusal(said, param="max_output_tokens"), answer("responses")) as server:
         with pytest.raises(BadRequestError):

@@ -1,4 +1,4 @@
-"""What a call does on the Responses and Messages wires beyond one answer: tools, pauses, refusals, other providers."""
+"""Calls on the Responses and Messages wires beyond one answer: tools, pauses, refusals, other providers."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def model_on(server: Server, wire: str, name: str | None = None, **options: Any)
 
 
 def ask(model: mf.ChatCompletion, driver: str, *args: Any, **keywords: Any) -> Any:
-    """The response of a call made in one of four ways, read to its end."""
+    """Return the response of a call that is made in one of four ways, read to its end."""
     streamed = driver.endswith("stream")
 
     async def main() -> Any:
@@ -226,7 +226,7 @@ REASONING = {"id": "rs_1", "type": "reasoning", "summary": [], "encrypted_conten
 
 
 def turns_of(server: Server, wire: str) -> list[dict[str, Any]]:
-    """A conversation of one question and its answer, after a round through JSON."""
+    """Return a conversation of one question and its answer, after a round trip through JSON."""
     answer = message(THOUGHT, SEARCH, FOUND, CITED) if wire == "messages" else response(REASONING, said("Hello"))
     server.replies = [whole(answer)]
     [turn] = model_on(server, wire)("Hi").to_messages()
@@ -306,7 +306,7 @@ TOOLS = [
 def test_what_two_successive_turns_have_in_common_is_sent_byte_for_byte(
     server: Server, wire: str, cached: bool
 ) -> None:
-    """Providers keep a prompt by its beginning: of the second request, all but its end has to be the first."""
+    """Providers cache a prompt by its beginning: the second request has to begin with the whole first one."""
     bodies = {
         "chat": {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]},
         "messages": message(THOUGHT, TEXT),
@@ -330,7 +330,7 @@ def test_what_two_successive_turns_have_in_common_is_sent_byte_for_byte(
 
 @pytest.mark.parametrize("wire", ["chat", "responses", "messages"])
 def test_a_request_begins_with_the_very_bytes_of_the_one_before(server: Server, wire: str) -> None:
-    """All but the messages is the same, and the messages go on where they ended."""
+    """Everything except the messages is the same, and the messages continue the earlier ones."""
     bodies = {
         "chat": {"choices": [{"message": {"content": "Hello"}, "finish_reason": "stop"}]},
         "messages": message(THOUGHT, TEXT),
@@ -353,7 +353,7 @@ def test_a_request_begins_with_the_very_bytes_of_the_one_before(server: Server, 
 
 
 def test_examples_are_kept_by_the_provider_too(server: Server) -> None:
-    """A batch pays for system text, tools and examples once: the mark is on the last of them, and never on the row."""
+    """A batch pays once for system text, tools and examples: the mark is on the last of them, never on the row."""
     server.replies = [whole(message({"type": "text", "text": '{"name": "Oslo"}'}))]
     shown = [("It snows in Bergen.", City("Bergen")), ("Fog in Tromsø.", City("Tromsø"))]
     model = model_on(server, "messages", cache_prompt=True)
@@ -382,7 +382,7 @@ def test_a_report_says_how_much_the_provider_had_kept(server: Server, wire: str)
 
 
 def unmarked(messages: Any) -> Any:
-    """Messages without the marks of what is to be kept, which move on with each turn."""
+    """Return messages without the cache marks, which move on with each turn."""
     if isinstance(messages, list):
         return [unmarked(one) for one in messages]
     if not isinstance(messages, dict):
@@ -396,7 +396,7 @@ def unmarked(messages: Any) -> Any:
 
 # -- recorded conversations --------------------------------------------------------------------------------------------
 
-# What our requests say otherwise than the recorded ones, and why.
+# Where our requests differ from the recorded ones, with the reason.
 NAMED: dict[str, str] = {
     "include": "reasoning comes encrypted, so that nothing has to be kept at the provider",
     "store": "nothing is kept at the provider",
@@ -411,7 +411,7 @@ NAMED: dict[str, str] = {
 
 
 def chains() -> list[Any]:
-    """Recorded requests with a turn of calls in them: the answer before is what the request gives back of it."""
+    """Return recorded requests with a turn of calls, and the answer of that turn, as the request repeats it."""
     found = []
     for wire in ("responses", "messages"):
         for exchange in recorded_on(wire):
@@ -462,14 +462,14 @@ def recorded_as(ids: tuple[str, ...]) -> list[Any]:
 
 
 def model_of(server: Server, wire: str, asked: dict[str, Any]) -> mf.ChatCompletion:
-    """The model that a recorded request asks, with whatever else the request holds."""
+    """Return the model of a recorded request, with the request's other fields."""
     more = {name: value for name, value in asked.items() if name not in OURS and value is not None}
     name = {"responses": "openai/", "messages": "anthropic/"}[wire] + asked["model"]
     return model_on(server, wire, name, extra_body=more)
 
 
 def opened(wire: str, asked: dict[str, Any]) -> list[dict[str, Any]]:
-    """The messages of a recorded request, as a caller has them."""
+    """Return the messages of a recorded request, as a caller would write them."""
     system = asked.get("instructions") or as_text(asked.get("system"))
     first = [{"role": "system", "content": system}] if system else []
     turns = asked["input" if wire == "responses" else "messages"]
@@ -556,7 +556,7 @@ def test_a_conversation_goes_on_as_it_was_recorded_request_for_request(
 
 
 def as_texts(asked: dict[str, Any], place: str) -> dict[str, Any]:
-    """A recorded request in which one text is a text, a developer's message the instructions, and nothing is null."""
+    """Return a recorded request with single texts as texts, a developer's message as instructions, and no nulls."""
     turns = [{**turn, "content": as_text(turn["content"])} if "content" in turn else turn for turn in asked[place]]
     system = {"system": as_text(asked["system"])} if "system" in asked else {}
     if turns[0].get("role") == "developer":
@@ -572,7 +572,7 @@ def as_text(content: Any) -> Any:
 
 
 def called() -> list[Any]:
-    """Recorded answers with calls that can run."""
+    """Return recorded answers with calls that can run."""
     found = [
         pytest.param(wire, exchange, id=exchange["id"])
         for wire in ("responses", "messages")
@@ -619,14 +619,14 @@ def test_a_recorded_answer_goes_back_with_its_thoughts_before_its_calls(
 
 
 def is_as_meant(value: Any, meant: Any) -> bool:
-    """Whether a text is the recorded one, of which long ones are known by their hash."""
+    """Return whether a text is the recorded one; a long text is compared by its hash."""
     if not isinstance(meant, dict):
         return bool(value == meant)
     return len(value) == meant["chars"] and hashlib.sha256(value.encode()).hexdigest()[:16] == meant["sha256"]
 
 
 def taken_apart(wire: str, turns: list[dict[str, Any]]) -> tuple[dict[str, Any], list[str], list[dict[str, Any]]]:
-    """The answer that a recorded request gives back, the results of its calls, and the messages before it."""
+    """Return the answer that a recorded request repeats, the results of its calls, and the messages before it."""
     if wire == "messages":
         at = next(n for n, turn in enumerate(turns) if turn["role"] == "assistant")
         results = [block["content"] for block in turns[at + 1]["content"]]
@@ -647,7 +647,7 @@ def taken_apart(wire: str, turns: list[dict[str, Any]]) -> tuple[dict[str, Any],
 
 
 def tool_of(tool: dict[str, Any], results: list[str]) -> Tool:
-    """A tool of the recorded form, which gives the recorded results in their order."""
+    """Return a tool of the recorded form, which returns the recorded results in order."""
     given = iter(results)
 
     def by_user(user: str) -> str:
@@ -673,7 +673,7 @@ def tool_of(tool: dict[str, Any], results: list[str]) -> Tool:
 
 
 def plainly(value: Any, ignored: set[str]) -> Any:
-    """A body without what our requests say otherwise by intention, and plain texts as texts."""
+    """Return a body without the intended differences of our requests, and with plain texts as texts."""
     if isinstance(value, list):
         return [plainly(one, ignored) for one in value]
     if not isinstance(value, dict):
