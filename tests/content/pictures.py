@@ -1,4 +1,4 @@
-"""Pictures of our own making, as every source and in every damage that the tests name."""
+"""Makes the pictures of the tests: every source, and every kind of damage."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from msgflux_nb.content.media import Loaded
 
 
 def two_halves(size: tuple[int, int] = (40, 20), mode: str = "RGB") -> Image.Image:
-    """Left half red, right half blue: it shows which way up a picture is."""
+    """Return a picture with a red left half and a blue right half, which shows its orientation."""
     image = Image.new("RGB", size, (250, 10, 10))
     image.paste((10, 10, 250), (size[0] // 2, 0, size[0], size[1]))
     return image.convert(mode)
 
 
 def noise(size: tuple[int, int]) -> Image.Image:
-    """A picture that no format packs well."""
+    """Return a picture that no format compresses well."""
     return Image.merge("RGB", [Image.effect_noise(size, 120) for _ in range(3)])
 
 
@@ -31,7 +31,7 @@ def to_bytes(image: Image.Image, kind: str = "PNG", **options: Any) -> bytes:
 
 
 def camera_exif(turn: int) -> Image.Exif:
-    """What a phone writes: how it was held, its maker and where it stood."""
+    """Return the metadata of a phone: its orientation, its maker and its place."""
     exif = Image.Exif()
     exif[0x0112] = turn
     exif[0x010F] = "CANARY Phones"
@@ -44,19 +44,19 @@ def chunk(name: bytes, body: bytes) -> bytes:
 
 
 def raw_png(size: tuple[int, int], depth: int, colours: int, row_bytes: int, *extra: bytes) -> bytes:
-    """A black PNG of any depth and colour type, with further chunks before the pixels."""
+    """Return a black PNG of any depth and colour type, with further chunks before the pixels."""
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", *size, depth, colours, 0, 0, 0))
     rows = chunk(b"IDAT", zlib.compress(bytes(size[1] * (1 + row_bytes)), 9))
     return b"\x89PNG\r\n\x1a\n" + head + b"".join(extra) + rows + chunk(b"IEND", b"")
 
 
 def bomb(size: tuple[int, int] = (10_000, 10_000)) -> bytes:
-    """A PNG of one bit a pixel; 10,000 × 10,000 of them take about 12 kB."""
+    """Return a PNG of one bit per pixel; 10,000 × 10,000 of them take about 12 kB."""
     return raw_png(size, 1, 0, min(size[0], 10_000) // 8)
 
 
 def sent(loaded: Loaded) -> Image.Image:
-    """What the model will see."""
+    """Return the picture that the model will see."""
     image = Image.open(io.BytesIO(loaded.data))
     image.load()
     return image

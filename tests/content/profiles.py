@@ -1,4 +1,4 @@
-"""Colour profiles of our own making."""
+"""Makes the colour profiles of the tests."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ def display_p3() -> bytes:
 
 
 def wide_and_linear() -> bytes:
-    """The primaries of Rec. 2020, without a curve."""
+    """Return a profile with the primaries of Rec. 2020 and without a curve."""
     return from_cicp(bytes([9, 8, 0, 1]), "a test")
 
 
 def named_srgb_and_is_not() -> bytes:
-    """A profile of wide primaries whose text says sRGB."""
+    """Return a profile with wide primaries whose text says sRGB."""
     return wide_and_linear().replace(b"made\0", b"sRGB\0")
 
 
@@ -34,7 +34,7 @@ def srgb_without_the_word() -> bytes:
 
 
 def grey(gamma: float = 1.0) -> bytes:
-    """A grey profile of version 2 with a power for its curve."""
+    """Return a grey profile of version 2 with a power as its curve."""
     tags = [
         (b"desc", b"desc" + bytes(4) + struct.pack(">I", 5) + b"grey\0" + bytes(78)),
         (b"wtpt", b"XYZ " + bytes(4) + struct.pack(">3i", 0xF6D6, 0x10000, 0xD32D)),
@@ -45,7 +45,7 @@ def grey(gamma: float = 1.0) -> bytes:
 
 
 def inks() -> bytes:
-    """A CMYK profile: a table of 3 x 3 x 3 x 3 ink values to Lab, in which black ink is a little brown."""
+    """Return a CMYK profile: a table of 3 x 3 x 3 x 3 ink values to Lab, in which black ink is a little brown."""
 
     def lab(c: float, m: float, y: float, k: float) -> tuple[float, float, float]:
         light = 100 * (1 - 0.55 * c) * (1 - 0.5 * m) * (1 - 0.1 * y) * (1 - 0.85 * k)
@@ -83,7 +83,7 @@ def _profile(kind: bytes, space: bytes, between: bytes, tags: list[tuple[bytes, 
 
 
 def by_littlecms(image: Image.Image, profile: bytes) -> Image.Image:
-    """What LittleCMS makes of a picture of mode L, RGB, CMYK or LAB."""
+    """Return LittleCMS's conversion of a picture of mode L, RGB, CMYK or LAB."""
     source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
     result = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     assert result is not None

@@ -1,4 +1,4 @@
-"""Sounds of our own making."""
+"""Makes the sounds and PDFs of the tests."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import wave
 
 
 def tone(seconds: float = 0.5, *, samples_per_second: int = 16_000) -> bytes:
-    """A WAV file, 16 bits, mono."""
+    """Return a WAV file, 16 bits, mono."""
     count = round(seconds * samples_per_second)
     samples = (round(8_000 * math.sin(2 * math.pi * 440 * n / samples_per_second)) for n in range(count))
     out = io.BytesIO()
@@ -22,7 +22,7 @@ def tone(seconds: float = 0.5, *, samples_per_second: int = 16_000) -> bytes:
 
 
 def mp3(frames: int, *, kilobits: int = 128, tag: int = 0) -> bytes:
-    """Frames of silence of MPEG 1, layer III, 44,100 samples a second; with an ID3 tag of so many bytes."""
+    """Return silent frames of MPEG 1, layer III, 44,100 samples a second, with an ID3 tag of so many bytes."""
     rates = (0, 32, 40, 48, 56, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320)
     length = 144 * kilobits * 1_000 // 44_100
     frame = bytes([0xFF, 0xFB, rates.index(kilobits) << 4, 0xC0]) + bytes(length - 4)
@@ -31,5 +31,5 @@ def mp3(frames: int, *, kilobits: int = 128, tag: int = 0) -> bytes:
 
 
 def pdf() -> bytes:
-    """The smallest file that is taken for a PDF."""
+    """Return the smallest file that is recognised as a PDF."""
     return b"%PDF-1.4\n1 0 obj<</Type/Catalog>>endobj\ntrailer<</Root 1 0 R>>\n%%EOF\n"

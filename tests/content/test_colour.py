@@ -1,4 +1,4 @@
-"""Colours as LittleCMS has them: modes, depths, transparency and profiles."""
+"""Tests that colours are converted as LittleCMS does: modes, depths, transparency and profiles."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ TOLERANCE = 2
 
 
 def colours() -> Image.Image:
-    """512 colours that span the cube."""
+    """Return 512 colours from all parts of the colour cube."""
     steps = [0, 36, 73, 109, 146, 182, 219, 255]
     data = bytes(value for red in steps for green in steps for blue in steps for value in (red, green, blue))
     return Image.frombytes("RGB", (32, 16), data)
@@ -33,12 +33,12 @@ def greys() -> Image.Image:
 
 
 def seen(source: Any) -> Image.Image:
-    """What is sent, as RGB."""
+    """Return the sent picture as RGB."""
     return sent(load_image(source)).convert("RGB")
 
 
 def differ(one: Image.Image, other: Image.Image) -> int:
-    """The largest difference of any channel."""
+    """Return the largest difference in any channel."""
     assert one.size == other.size
     return int(np.abs(np.asarray(one, dtype=int) - np.asarray(other, dtype=int)).max())
 
@@ -191,7 +191,7 @@ def test_primaries_that_span_no_colours_say_nothing(body: bytes) -> None:
 
 
 def grey_png(depth: int, values: list[int], key: int) -> bytes:
-    """One row of a grey PNG in which one value is transparent."""
+    """Return a grey PNG of one row in which one value is transparent."""
     bits = "".join(f"{value:0{depth}b}" for value in values)
     row = int(bits.ljust((len(bits) + 7) // 8 * 8, "0"), 2).to_bytes((len(bits) + 7) // 8, "big")
     head = chunk(b"IHDR", struct.pack(">IIBBBBB", len(values), 1, depth, 0, 0, 0, 0))

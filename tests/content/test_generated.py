@@ -1,4 +1,4 @@
-"""Images and sound that a model made: data from outside, shown only as what their bytes are."""
+"""Images and sound that a model made: foreign data, shown only as the type of their bytes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def url_of(data: bytes, kind: str = "image/png") -> str:
 
 
 class Tags(html.parser.HTMLParser):
-    """The tags of some markup with their attributes."""
+    """Collects the tags of some markup with their attributes."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()
@@ -44,7 +44,7 @@ def names(markup: str) -> set[str]:
 
 
 def loaded(markup: str) -> list[str]:
-    """Everything that a browser would go and get, or run."""
+    """Return everything that a browser would load or run."""
     attributes = [attribute for _, given in Tags(markup).found for attribute in given.items()]
     return [value for name, value in attributes if name in ("src", "href", "srcset") or name.startswith("on")]
 

@@ -204,7 +204,7 @@ changes = st.lists(st.tuples(st.sampled_from(STEPS), st.integers(0, 5), st.sampl
 
 
 def take(history: History, step: str, number: int, letter: str) -> None:
-    """Change a conversation in one of all ways."""
+    """Change a conversation in one of all possible ways."""
     position = number % max(len(history), 1)
     match step:
         case "add":

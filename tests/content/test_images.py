@@ -230,7 +230,7 @@ def test_a_profile_that_cannot_be_applied_is_left_out() -> None:
 
 
 def swapped_profile() -> bytes:
-    """sRGB with its red and blue primaries exchanged, under another name."""
+    """Return sRGB with its red and blue primaries exchanged, under another name."""
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     profile = profile.replace("sRGB".encode("utf-16-be"), "mine".encode("utf-16-be"))
     return profile.replace(b"rXYZ", b"tmp!").replace(b"bXYZ", b"rXYZ").replace(b"tmp!", b"bXYZ")

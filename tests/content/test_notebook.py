@@ -1,4 +1,4 @@
-"""What a notebook holds as a picture, as it shows it."""
+"""Objects that a notebook shows as pictures: they are sent as the notebook shows them."""
 
 from __future__ import annotations
 
@@ -166,7 +166,7 @@ def test_a_pil_image_that_was_closed_or_whose_file_is_gone_is_refused(tmp_path: 
 
 
 class Chart:
-    """Of a charting library whose exporter is not installed."""
+    """A chart of a library whose exporter is not installed."""
 
     def to_image(self, format: str) -> bytes:  # noqa: A002  # plotly's own name
         raise ValueError("Image export requires the kaleido package")

@@ -1,4 +1,4 @@
-"""How long a sound is."""
+"""Tests the lengths of sounds."""
 
 from __future__ import annotations
 

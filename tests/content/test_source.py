@@ -17,7 +17,7 @@ PNG = to_bytes(two_halves())
 
 
 class Figure:
-    """Has the one method of a matplotlib figure that is used."""
+    """A stand-in for a matplotlib figure, with the only method that is called."""
 
     def savefig(self, out: Any, **options: Any) -> None:
         assert options == {"format": "png", "bbox_inches": "tight"}

@@ -1,4 +1,4 @@
-"""Estimates of tokens: the rules as their makers wrote them, and what is not known."""
+"""Estimates of tokens: by the rules of each provider, and None if a rule is not known."""
 
 from __future__ import annotations
 

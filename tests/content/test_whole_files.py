@@ -1,4 +1,4 @@
-"""Files that are cut, locked or not what they claim to be."""
+"""Files that are cut, encrypted, or of another type than they claim."""
 
 from __future__ import annotations
 

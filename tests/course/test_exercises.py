@@ -1,4 +1,4 @@
-"""Each exercise takes its own solution, and says something helpful about plausible wrong answers."""
+"""Tests that each exercise accepts its own solution, and says something helpful about plausible wrong answers."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def weather(city: str) -> str:
 
 
 def named_weather(source: str) -> Any:
-    """What a person may have typed."""
+    """Return the tool ``weather`` of a source that a person may have typed."""
     names: dict[str, Any] = {}
     exec(source, names)  # our own source
     return names["weather"]

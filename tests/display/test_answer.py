@@ -1,4 +1,4 @@
-"""What a notebook shows for an answer."""
+"""Tests what a notebook shows for an answer."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ HOSTILE = "<img src=x onerror=alert(1)></pre><script>1</script>"
 
 
 class Answer:
-    """An answer with what a card reads of it."""
+    """An answer with the attributes that a card reads."""
 
     def __init__(self, text: str = "", *, prefill: str = "", states: list[ToolCallState] | None = None, **given: Any):
         of_metadata = {name: given.pop(name) for name in list(given) if name in NUMBERS}
@@ -80,7 +80,7 @@ def card(answer: Answer) -> str:
 
 
 def words(markup: str) -> str:
-    """What a person reads."""
+    """Return the text that a person reads."""
     seen = re.sub(r"<style>.*?</style>", "", markup)
     return " ".join(html.unescape(re.sub(r"<[^>]*>", " ", seen)).split())
 

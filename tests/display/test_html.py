@@ -1,4 +1,4 @@
-"""What the twins of all widgets are made of."""
+"""Tests the parts that the twins of all widgets share."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ DANGEROUS = "\n".join(
 
 
 class Reader(HTMLParser):
-    """Lists tags and attributes, and gathers text."""
+    """Collects tags, attributes and text."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A model's Markdown as safe HTML, whole and block by block."""
+"""Tests a model's Markdown as safe HTML, whole and block by block."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from msgflux_nb.display.markdown import (
 )
 
 OPENING = '<div class="msgflux-markdown mathjax_ignore tex2jax_ignore">'
-# Written down once more, so that the module cannot allow itself something new unnoticed.
+# A second copy of the list, so that nobody can allow something new in the module unnoticed.
 ALLOWED = {
     **{tag: set[str]() for tag in ("bdi", "br", "em", "li", "s", "small", "strong")},
     **{tag: set[str]() for tag in ("tbody", "thead")},
@@ -70,7 +70,7 @@ FORMULA = ("span", {"class": "mathjax_process"})
 
 
 class Page(HTMLParser):
-    """What a browser would find in markup."""
+    """Collects what a browser would find in markup."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()
@@ -106,7 +106,7 @@ def whole(text: str) -> str:
 
 
 def inner(text: str) -> str:
-    """What is drawn, without the directions of its blocks."""
+    """Return the drawn HTML without the directions of its blocks."""
     return re.sub(r'(<(?:blockquote|ol|p|table|ul)) dir="auto"', r"\1", whole(text))
 
 

@@ -1,4 +1,4 @@
-"""Formulas in Markdown: kept as they came, and drawn by the page where no harm is in them."""
+"""Formulas in Markdown: they are kept unchanged, and the page draws only harmless ones."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from msgflux_nb.display.maths import drawable
 
 
 def formulas(text: str) -> list[str]:
-    """What a page may draw of a text."""
+    """Return the formulas of a text that a page may draw."""
     return [html.unescape(one) for one in re.findall('<span class="mathjax_process">(.*?)</span>', drawn(text), re.S)]
 
 

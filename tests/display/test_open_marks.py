@@ -51,18 +51,18 @@ Done! \\*Not\\* this.
 
 
 def drawn(text: str) -> str:
-    """Everything that a page shows of a text so far."""
+    """Return everything that a page shows of a text so far."""
     finished, rest = blocks(text)
     return "".join(finished) + open_html(rest)
 
 
 def words(html: str) -> str:
-    """What a person reads in it, without spaces."""
+    """Return the text that a person reads, without spaces."""
     return re.sub(r"\s", "", Page(html).text)
 
 
 def plain(html: str) -> str:
-    """Markup without the outer element and attributes."""
+    """Return markup without its outer element and without attributes."""
     bare = re.sub(r' (?:style|dir|rel|class)="[^"]*"', "", html).removeprefix("<div>").removesuffix("</div>").strip()
     return re.sub(" +</", "</", bare)
 

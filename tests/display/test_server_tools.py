@@ -1,4 +1,4 @@
-"""What a provider's own tools did, as an answer shows it."""
+"""Tests how an answer shows what a provider's own tools did."""
 
 from __future__ import annotations
 

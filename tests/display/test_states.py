@@ -1,4 +1,4 @@
-"""States are drawn alike by pages and by static HTML: both read display/states.json."""
+"""Tests that pages and static HTML draw states alike: both read display/states.json."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types to offer, and structures as rows."""
+"""Tests structures as rows, and the types that are offered."""
 
 from __future__ import annotations
 

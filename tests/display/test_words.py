@@ -1,4 +1,4 @@
-"""What a terminal, LaTeX and a PDF show of an answer."""
+"""Tests what a terminal, LaTeX and a PDF show of an answer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What OpenAI documents about strict mode, as a checker that walks any schema.
+"""Checks any schema by OpenAI's documented rules of strict mode.
 
 Written from https://platform.openai.com/docs/guides/structured-outputs ("Supported schemas"), not from our code.
 """
@@ -21,7 +21,7 @@ FORMATS = {"date-time", "time", "date", "duration", "email", "hostname", "ipv4",
 
 
 def strict_problems(schema: dict[str, Any]) -> list[str]:
-    """Everything in a schema that strict mode refuses, each with its place; empty: nothing."""
+    """Return everything in a schema that strict mode refuses, each with its place."""
     found = [] if schema.get("type") == "object" else ["$: the root is no object"]
     found += [f"$: {word} at the root" for word in ("$ref", "anyOf") if word in schema]
     body = {word: value for word, value in schema.items() if word != "$defs"}
@@ -33,7 +33,7 @@ def strict_problems(schema: dict[str, Any]) -> list[str]:
 
 
 def walk(node: dict[str, Any], path: str = "$") -> Iterator[tuple[str, dict[str, Any]]]:
-    """Every node of a schema with its place; references are not followed."""
+    """Yield every node of a schema with its place; references are not followed."""
     yield path, node
     inner = {f".{name}": value for name, value in node.get("properties", {}).items()}
     inner |= {f".anyOf[{i}]": branch for i, branch in enumerate(node.get("anyOf", []))}
@@ -80,7 +80,7 @@ def _values(node: dict[str, Any], kinds: list[str]) -> Iterator[str]:
 
 
 def _first_keys(branches: list[dict[str, Any]]) -> Iterator[str]:
-    """Objects of one anyOf have to differ in their first key, or in the only value it may have."""
+    """Objects of one anyOf have to differ in their first key, or in its only allowed value."""
     firsts = []
     for branch in branches:
         for name, node in list(branch.get("properties", {}).items())[:1]:

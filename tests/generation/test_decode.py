@@ -1,4 +1,4 @@
-"""An answer's text to an instance, however it is wrapped."""
+"""Tests decoding: an answer's text becomes an instance, however the text is wrapped."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""One Struct with everything in it, as each dialect writes it, beside what was looked at by a person.
+"""One Struct with fields of every kind, as each dialect writes it, compared with files that a person has read.
 
-After a wanted change, run with ``MSGFLUX_WRITE_GOLDEN=1`` and read the difference before it is committed.
+After an intended change, run with ``MSGFLUX_WRITE_GOLDEN=1`` and read the difference before you commit it.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Reading the hints of a class takes steps in proportion to its fields."""
+"""Tests that reading the hints of a class takes time in proportion to the number of its fields."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def made(count: int, *, written: bool) -> type:
 
 
 def calls_of(read: Callable[[], object]) -> int:
-    """Return how many functions are called: the same on a slow machine as on a fast one."""
+    """Return the number of called functions, which is the same on slow and fast machines."""
     count = 0
 
     def note(_frame: Any, event: str, _argument: Any) -> None:

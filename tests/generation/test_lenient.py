@@ -1,4 +1,4 @@
-"""JSON as models write it is read where it can mean one thing only, and flagged; nothing is guessed."""
+"""Tests that faulty JSON is read and flagged if it can mean only one thing; nothing is guessed."""
 
 from __future__ import annotations
 

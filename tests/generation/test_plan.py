@@ -54,7 +54,7 @@ VALUES = [
 
 
 def strict_faults(schema: Any, path: str = "$", depth: int = 1) -> list[str]:
-    """What OpenAI's strict mode would refuse in a schema, by its documented rules."""
+    """Return what OpenAI's strict mode would refuse in a schema, by its documented rules."""
     faults = [f"{path}: {key}" for key in schema.keys() & FORBIDDEN]
     if depth > 10:
         faults.append(f"{path}: deeper than 10 levels")

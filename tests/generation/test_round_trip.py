@@ -1,4 +1,4 @@
-"""Each type that msgspec takes goes to every dialect, and each value of it comes back."""
+"""Tests that each type that msgspec takes can be written in every dialect, and that its values come back equal."""
 
 from __future__ import annotations
 

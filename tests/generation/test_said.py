@@ -1,4 +1,4 @@
-"""Whatever is said of a type reaches the model, and what is said of its values is checked when they come back."""
+"""Tests that all descriptions of a type reach the model, and that all limits of its values are checked afterwards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Types to wire schemas and back."""
+"""Tests the conversion of types to wire schemas, and of values back."""
 
 from __future__ import annotations
 

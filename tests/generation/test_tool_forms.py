@@ -1,4 +1,4 @@
-"""A tool is taken in whatever form a provider has for it, beside Python functions."""
+"""Tests that tools are accepted in the form of any provider, together with Python functions."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Python functions to tools, and a model's arguments to the types of the function."""
+"""Tests the conversion of Python functions to tools, and of a model's arguments to the function's types."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a perfect model would write: any type, any value of it, and the value as each dialect wants it on the wire.
+"""The answers of a perfect model: any type, any value of it, and the value as each dialect writes it on the wire.
 
 Written from the documentation of the dialects, not from the code under test.
 """
@@ -183,7 +183,7 @@ def _map(value: Any, info: inspect.DictType, dialect: Dialect) -> Any:
 
 
 def _names(key: Any) -> bool:
-    """Whether JSON can have such keys as names of properties."""
+    """Return whether JSON can have such keys as names of properties."""
     while isinstance(key, inspect.Metadata):
         key = key.type
     return not isinstance(key, inspect.TupleType | inspect.VarTupleType | inspect.FrozenSetType | inspect.BoolType)
@@ -372,6 +372,6 @@ def _nested_and_beside(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def types(dialect: Dialect) -> st.SearchStrategy[Any]:
-    """Types that msgspec takes; those apart that are listed in ``test_what_the_grammar_cannot_tell_apart``."""
+    """Draw types that msgspec takes, except those listed in ``test_what_the_grammar_cannot_tell_apart``."""
     beside = not RULES[dialect].measured
     return st.recursive(st.sampled_from(LEAVES), _nested_and_beside if beside else _nested, max_leaves=6)

@@ -1,4 +1,4 @@
-"""Bytes of an answer to events and the answer; each stream is fed at every split point."""
+"""Tests that the bytes of an answer become its events and its value; each stream is cut at every point."""
 
 from __future__ import annotations
 

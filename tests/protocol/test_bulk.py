@@ -1,4 +1,4 @@
-"""An answer with millions of values is refused before they become objects; long real answers are read."""
+"""Tests that an answer with millions of values is refused before they become objects; long real answers are read."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Control marks of a template are taken out of an answer and named; a text that speaks of them keeps them."""
+"""Tests that control marks of a template are removed from an answer with a warning, unless the text mentions them."""
 
 from __future__ import annotations
 

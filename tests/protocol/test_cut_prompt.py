@@ -1,4 +1,4 @@
-"""A prompt that the server cut is told by its count of tokens; what may be few tokens is no sign of it."""
+"""Tests that a cut prompt is recognised by its count of tokens, but not if the prompt may have so few tokens."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is nested too deep is refused before a server, or what reads JSON here, breaks on it."""
+"""Tests that JSON that is nested too deep is refused, since servers and our own reader would fail on it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Who is at fault: a body in the shape that each provider sends, for each row of the table and each rule beside it."""
+"""Who is at fault: for each row of the table and each further rule, a body in the shape that the provider sends."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from msgflux_nb.protocol.failure import error_in, failure_of_status
 from msgflux_nb.protocol.fault_rows import ROWS
 
 NOW = 1_700_000_000.0
-# Each line: who says it, the status, the body as that provider sends it, the class of the error, who is at fault, and
-# the wait that is asked for.
+# Each line: the provider, the status, the body as the provider sends it, the class of the error, who is at fault, and
+# the requested wait.
 DATA = Path(__file__).parent.parent / "data"
 CASES = [json.loads(line) for line in (DATA / "failures.jsonl").read_text("utf-8").splitlines()]
 CONTEXT = [json.loads(line) for line in (DATA / "context_errors.jsonl").read_text("utf-8").splitlines()]

@@ -1,4 +1,4 @@
-"""The streams of the field guide, byte for byte where it gives bytes, at every split point."""
+"""The streams of the field guide, cut at every point; byte for byte if the guide gives bytes."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def read(*pieces: bytes) -> Accumulator:
 
 
 def every_way(wire: bytes) -> list[Accumulator]:
-    """The stream read whole, in pieces, and cut at every byte."""
+    """Read the stream whole, in pieces, and cut at every byte."""
     pieces = [[wire[at : at + size] for at in range(0, len(wire), size)] for size in (1, 2, 3, 7)]
     cuts = [[wire[:cut], wire[cut:]] for cut in range(len(wire) + 1)]
     return [read(*some) for some in [*pieces, *cuts]]

@@ -1,4 +1,4 @@
-"""What a request had to change or leave out is said; what is always done is not."""
+"""Tests the warnings about what a request changed or left out; changes that every request needs have none."""
 
 from __future__ import annotations
 

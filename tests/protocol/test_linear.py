@@ -1,4 +1,4 @@
-"""Time grows with an answer's length and not faster, whatever the answer is made of and however it comes."""
+"""Tests that time grows no faster than an answer's length, whatever its content and its pieces."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""JSON in pieces: the value so far, whatever the pieces."""
+"""JSON in pieces: the value so far does not depend on the pieces."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from msgflux_nb.protocol.partial_json import OpenString, PartialJSON
 
-# Half surrogate pairs too: a model may write them, and json.loads takes them.
+# Lone surrogates too: a model may write them, and json.loads takes them.
 strings = st.text() | st.text(st.characters(exclude_categories=())) | st.text(alphabet='"\\/\n\ud83d\ude00😀é u')
 documents = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | strings,
@@ -29,14 +29,14 @@ marks = st.text(alphabet='{}[]",:0123456789.-+eEtruefalsn\\ud83 \n\ud83d\ude00')
 
 @st.composite
 def spoiled(draw: st.DrawFn) -> str:
-    """A document in which a few characters have become others."""
+    """Return a document with a few changed characters."""
     text = draw(texts)
     start, stop = sorted(draw(st.tuples(*[st.integers(0, len(text))] * 2)))
     return text[:start] + draw(marks) + text[min(stop, start + 2) :]
 
 
 def pieces_of(text: str, cuts: list[int]) -> list[str]:
-    """The text, cut before each of these characters."""
+    """Return the text, cut before each of these characters."""
     places = sorted({0, len(text), *(cut % (len(text) + 1) for cut in cuts)})
     return [text[start:stop] for start, stop in itertools.pairwise(places)]
 
@@ -50,12 +50,12 @@ def read(*pieces: str) -> PartialJSON:
 
 
 def state(parser: PartialJSON) -> tuple[object, ...]:
-    """All there is to see; repr, because 1 == 1.0 == True, and equal dictionaries may differ in their order."""
+    """Return all visible state; as repr, because 1 == 1.0 == True, and equal dicts may differ in order."""
     return repr(parser.value), parser.complete, parser.error, parser.length, parser.open_string()
 
 
 def loads(text: str) -> Any:
-    """json.loads, without its leave for NaN."""
+    """Call json.loads, but refuse NaN."""
 
     def refuse(word: str) -> None:
         raise ValueError(word)
@@ -64,7 +64,7 @@ def loads(text: str) -> Any:
 
 
 def begins(value: Any, whole: Any) -> bool:
-    """Whether a value can go on to become the whole: only the last item of a container may be unfinished."""
+    """Return whether a value can grow to the whole: only the last item of a container may be unfinished."""
     if type(value) is not type(whole):
         return False
     if isinstance(value, str):
@@ -248,7 +248,7 @@ def test_a_megabyte_of_open_brackets_is_refused_at_once() -> None:
 
 
 class View:
-    """Holds a picture of the value by the rule of ``open_string``, and counts what it has to read for that."""
+    """Keeps a copy of the value by the rule of ``open_string``, and counts the characters that it reads."""
 
     def __init__(self, parser: PartialJSON) -> None:
         self.parser = parser
@@ -341,7 +341,7 @@ def test_long_strings_follow_each_other_without_a_trace() -> None:
 
 
 def cost_late_over_early(step: Callable[[], object]) -> float:
-    """How much slower the last of many steps are than the first; the best of some, as the machine is not ours alone."""
+    """Return how much slower the last steps are than the first; the best of some runs, since the machine is shared."""
 
     def seconds(steps: int) -> float:
         began = time.process_time()

@@ -1,4 +1,4 @@
-"""The short way reads what the long way reads, or nothing."""
+"""Tests that the fast path for plain answers gives the result of the full reading, or leaves the answer to it."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def at_length(body: bytes) -> Snapshot:
 
 
 def check(body: bytes) -> bool:
-    """Whether the short way takes it; then it has to mean what the long way says."""
+    """Return whether the fast path takes an answer; check that it then gives what the full reading gives."""
     found = plain_on("chat", body)
     if found is None:
         return False

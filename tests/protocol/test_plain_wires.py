@@ -1,4 +1,4 @@
-"""The short way of the Responses and Messages wires reads what the long way reads, or nothing."""
+"""Tests the fast path for plain answers on the Responses and Messages wires against the full reading."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def at_length(wire: Wire, body: bytes) -> Snapshot:
 
 
 def check(wire: Wire, body: bytes) -> bool:
-    """Whether the short way takes it; then it has to mean what the long way says."""
+    """Return whether the fast path takes an answer; check that it then gives what the full reading gives."""
     found = plain_on(wire, body)
     if found is None:
         return False

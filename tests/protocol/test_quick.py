@@ -1,4 +1,4 @@
-"""The quick way of reading a chunk says the same as the long way, of any chunk."""
+"""Tests that the fast path for a chunk gives the same result as the full reading, for any chunk."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class LongWay(Accumulator):
 
 
 class Counting(Accumulator):
-    """Counts the chunks that went the quick way, and those of them that had to be decoded whole."""
+    """Counts the chunks on the fast path, and those of them that had to be decoded whole."""
 
     quick = whole = 0
 
@@ -37,7 +37,7 @@ class Counting(Accumulator):
 
 
 def read(accumulator: Accumulator, wire: bytes, size: int) -> list[Any]:
-    """Everything that can be seen of an answer, after each piece of it."""
+    """Return all visible state of an answer, after each piece."""
     seen: list[Any] = []
     for at in range(0, len(wire), size):
         seen.append(accumulator.feed(wire[at : at + size]))
@@ -54,7 +54,7 @@ def assert_same(wire: bytes, size: int = 10**9, **options: Any) -> None:
 
 GONE = object()
 TEXTS = ["a", "é", "😀", "\u2028", '"', "\\", "\n", "", "{", '{"a":', "1}", "{}", "null", "x" * 50]
-# Where a plain chunk may differ, and by what.
+# Places where a plain chunk may differ, and the values there.
 CHANGES: dict[str, list[Any]] = {
     "id": ["r1", "r2", "", None, 1],
     "model": ["m", "", None],
@@ -106,7 +106,7 @@ PLAIN: list[dict[str, Any]] = [
 
 
 def altered(chunk: dict[str, Any], path: str, value: Any) -> None:
-    """Put a value somewhere into a chunk, where there is such a place."""
+    """Put a value into a chunk at a place, if the chunk has this place."""
     *names, last = [int(name) if name.isdecimal() else name for name in path.split(".")]
     place: Any = chunk
     for name, following in pairwise([*names, last]):
@@ -129,7 +129,7 @@ changes = st.sampled_from(sorted(CHANGES)).flatmap(
 
 @st.composite
 def chunks(draw: st.DrawFn) -> dict[str, Any]:
-    """A plain chunk with a few things changed."""
+    """Draw a plain chunk with a few changes."""
     delta = json.loads(json.dumps(draw(st.sampled_from(PLAIN))))
     chunk: dict[str, Any] = {"choices": [{"index": 0, "delta": delta}]}
     for path, value in draw(st.lists(changes, max_size=2)):

@@ -1,4 +1,4 @@
-"""What servers send that no documentation promises: each stream in tests/wire, fed at every split point."""
+"""Undocumented quirks of servers: each stream in tests/wire, cut at every point."""
 
 from __future__ import annotations
 
@@ -35,19 +35,19 @@ USUAL: dict[str, Any] = {
 
 
 def marks_on(wire: Wire) -> ReasoningMarks:
-    """As in answers of who made the wire."""
+    """Return the setting of reasoning marks for the provider that made the wire."""
     return "marked" if wire == "chat" else "never"
 
 
 class LongWay(Accumulator):
-    """Reads each event at length."""
+    """Reads each event by the full reading, never on the fast path."""
 
     def _quick_on_wire(self, item: bytes | ServerEvent, events: list[Event]) -> bool:
         return False
 
 
 class Answer:
-    """What an answer's bytes say, read in these pieces; with ids of our own left out, since they are random."""
+    """Return an answer that is read in these pieces, without our own ids, since they are random."""
 
     def __init__(self, *pieces: bytes, wire: Wire = "chat", quick: bool = True) -> None:
         accumulator = (Accumulator if quick else LongWay)(reader=reader_of(wire), marks=marks_on(wire))
@@ -104,7 +104,7 @@ def test_an_odd_stream_reads_the_same_at_every_split_point(case: tuple[Wire, str
     whole = Answer(data, wire=wire)
     for size in (1, 2, 3, 7, 1000) if len(data) < SPLIT_LIMIT else (7, 1000):
         assert in_pieces(data, size, wire) == whole, f"in pieces of {size}"
-    # The other wires share what cuts bytes into events, so two pieces are tried in fewer places.
+    # The other wires use the same code to cut bytes into events, so two pieces are tried at fewer places.
     for cut in range(0, len(data) if len(data) < SPLIT_LIMIT else 0, 1 if wire == "chat" else 7):
         assert Answer(data[:cut], data[cut:], wire=wire) == whole, f"cut at byte {cut}"
 

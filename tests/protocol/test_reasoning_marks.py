@@ -1,4 +1,4 @@
-"""Reasoning that a server leaves in the content is told from the answer, whatever the pieces it comes in."""
+"""Tests that reasoning in the content is separated from the answer, whatever its pieces."""
 
 from __future__ import annotations
 
@@ -301,7 +301,7 @@ def test_long_contents_take_time_in_proportion(piece: str) -> None:
 @pytest.mark.parametrize("asked", ["chat", "responses", "messages"])
 @pytest.mark.parametrize("streamed", [False, True])
 def test_a_gateway_that_answers_as_a_chat_completion_is_read_as_one(asked: Any, streamed: bool) -> None:
-    """Whatever wire it was asked on."""
+    """This holds for a request on any wire."""
     accumulator = Accumulator(reader=reader_of(asked))
     texts = ["<think>hm", ", 3?</think>\n\n", "4"]
     if streamed:

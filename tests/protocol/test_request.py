@@ -1,4 +1,4 @@
-"""What a caller asks for to the request that is sent."""
+"""Tests the request that is built from what a caller asks for."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a template's tokenizer would take for its control tokens goes out as text."""
+"""Tests that texts that a tokenizer would read as control tokens are sent as plain text."""
 
 from __future__ import annotations
 
@@ -173,7 +173,7 @@ Label = msgspec.defstruct("Label", [("label", Literal["<|im_end|>", "a<b", "plai
 
 def described_schema() -> type:
     class Read(msgspec.Struct):
-        """What </s> ends."""
+        """Text that </s> ends."""
 
         type: Annotated[str, msgspec.Meta(description="as [INST] says", title="<|user|>", examples=["<|im_end|>"])]
 

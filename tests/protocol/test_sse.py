@@ -1,4 +1,4 @@
-"""Bytes to server-sent events, at every split point."""
+"""Tests the decoding of bytes to server-sent events, cut at every point."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streamed tool calls, with what real servers do to them."""
+"""Streamed tool calls, with the quirks of real servers."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What was billed: each provider's way of counting ends in the same meaning, and what is no fact is None."""
+"""Billed tokens: the counts of all providers get the same meaning, and unknown ones are None."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Looking on: each event, and one end."""
+"""Tests that a watcher gets each event, and one end."""
 
 from __future__ import annotations
 

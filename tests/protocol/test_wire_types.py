@@ -36,7 +36,7 @@ def framed(*events: Part) -> bytes:
 
 
 def read(wire: Wire, body: bytes) -> Snapshot | MsgfluxError:
-    """Read an answer in pieces of several sizes, which have to say the same."""
+    """Read an answer in pieces of several sizes; check that all give the same."""
     found: list[Any] = []
     for step in (1, 7, 1000, len(body)):
         accumulator = Accumulator(reader=reader_of(wire))
@@ -183,7 +183,7 @@ def test_what_comes_after_the_end_is_not_part_of_the_answer(wire: Wire) -> None:
 
 
 def vllm(kind: str, *, after: int = 0) -> list[Part]:
-    """The events of one item as vLLM sends them: a number of its own for each piece, or an index that ran on."""
+    """Return the events of one item as vLLM sends them: with a new number for each piece, or a growing index."""
     item: Part = {"id": kind, "type": kind, "role": "assistant", "content": []}
     name, text = ("reasoning_text", "I think.") if kind == "reasoning" else ("output_text", "Hi there")
     where, told = {"output_index": 1, "item_id": kind}, {"output_index": 1 + after, "item_id": kind}
@@ -242,7 +242,7 @@ BLOCK_KINDS = """
 
 
 def message_stream(*blocks: Part, pieces: tuple[Part, ...] = (), reason: str = "end_turn", **fields: Any) -> bytes:
-    """A stream in which the first block is sent in pieces."""
+    """Return a stream whose first block is sent in pieces."""
     events: list[Part] = [{"type": "message_start", "message": MESSAGE}, {"type": "ping"}]
     for n, block in enumerate(blocks):
         events.append({"type": "content_block_start", "index": n, "content_block": block})
@@ -371,7 +371,7 @@ def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
 
 
 def altered(draw: random.Random, events: list[Part]) -> list[Part]:
-    """Events of which some are gone or moved, and some values are others."""
+    """Return events of which some are missing or moved, and some values are changed."""
     events = copy.deepcopy(events)
     for _ in range(draw.randint(1, 3)):
         event = draw.choice(events)

@@ -1,4 +1,4 @@
-"""Answers made by chance on the Responses and Messages wires, whole and in events, read as what they were made of."""
+"""Random answers on the Responses and Messages wires, whole and in events, give the parts that they were made of."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ WORDS += [" ", "[DONE]", "\u2028"]
 
 
 class Chance:
-    """Makes parts of an answer: texts, thoughts, calls, and what the provider's own tools did."""
+    """Makes random parts of an answer: texts, thoughts, calls, and results of the provider's own tools."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)
@@ -198,7 +198,7 @@ LETTERS = [chr(code) for first, last in ((97, 123), (65, 91), (0x3B1, 0x3C9)) fo
 
 
 def message_in_parts(draw: random.Random) -> tuple[str, str, list[Part]]:
-    """A message of several parts, some of whose text stands in the item that begins: its text, its kind, its events."""
+    """Return text, kind and events of a message of several parts; its first item holds some of the text."""
     letters = draw.sample(LETTERS, len(LETTERS))
     texts = ["".join(letters.pop() for _ in range(draw.randint(1, 6))) for _ in range(draw.randint(1, 3))]
     kind, first, begun = draw.choice(["bare", "again", "goes on"]), draw.choice([0, 1]), draw.randint(1, len(texts))

@@ -1,4 +1,4 @@
-"""The measure of plans: 50 puzzles of Game of 24 that the authors of Tree of Thoughts logged."""
+"""Measures tree_of_thoughts on 50 puzzles of the Game of 24 that the authors of Tree of Thoughts logged."""
 
 from __future__ import annotations
 

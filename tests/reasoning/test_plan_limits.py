@@ -1,4 +1,4 @@
-"""Each limit ends each driver within one call; what is in flight is cancelled; the trace stays whole; all is told."""
+"""Tests that each limit ends each driver within one call, cancels what is in flight, and keeps trace and events."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ drivers = pytest.mark.parametrize("driver", DRIVERS)
 
 
 def answer(body: dict[str, Any], reply: Callable[[str], Reply]) -> Reply:
-    """Answer what a driver asks, whatever the order: a call as long as there are tools, else what the schema wants."""
+    """Answer a driver's request, in any order: with a call while there are tools, else with a value of the schema."""
     asked = json.dumps(body["messages"])
     if body.get("tools"):
         function = {"name": "add", "arguments": json.dumps({"thought": "go on", "a": 1, "b": 2})}
@@ -41,7 +41,7 @@ def answer(body: dict[str, Any], reply: Callable[[str], Reply]) -> Reply:
 
 
 def priced(text: str) -> Reply:
-    """A whole answer that says its price."""
+    """Return a whole answer with its price."""
     message: dict[str, Any] = {"role": "assistant", "content": text}
     if text.startswith('{"tool_calls"'):
         message = {"role": "assistant", "content": None, **json.loads(text)}
@@ -51,7 +51,7 @@ def priced(text: str) -> Reply:
 
 
 class Answering(Server):
-    """Answers by what it is asked; from a number of requests on, some of them hang."""
+    """Answers by the content of a request; after a number of requests, some of them hang."""
 
     slow_from: int | None = None
 
@@ -86,7 +86,7 @@ def model(server: Server) -> Any:
 
 
 def whole(driver: str, result: Any) -> bool:
-    """Whether everything that came is in the trace."""
+    """Return whether the trace has everything that came."""
     if driver == "react":
         turns = [entry for entry in result.trace if isinstance(entry, mf.plan.Turn)]
         return len(turns) == result.calls and all(len(turn.steps) == 1 for turn in turns[:-1])

@@ -1,4 +1,4 @@
-"""Plans end within their budgets, keep everything that happened, and take functions of the user's."""
+"""Tests that plans end within their budgets, keep everything that happened, and take the user's functions."""
 
 from __future__ import annotations
 
@@ -251,7 +251,7 @@ def test_a_cache_keeps_an_answer_for_each_sample(tmp_path: Any) -> None:
 
 
 def several(*answers: Any) -> Reply:
-    """One answer with several choices."""
+    """Return one answer with several choices."""
     texts = [json.loads(chain(one).pieces[0])["choices"][0]["message"]["content"] for one in answers]  # type: ignore[arg-type]  # bytes
     choices = [
         {"index": number, "message": {"content": text}, "finish_reason": "stop"} for number, text in enumerate(texts)

@@ -1,4 +1,4 @@
-"""Whatever a tool, its result or a callback does, the conversation is not lost, and the model is told."""
+"""Tests that no tool, result or callback can lose the conversation, and that the model gets its error."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Go = Callable[..., Any]
 
 
 class Panic(BaseException):
-    """As extensions in Rust raise one: no Exception."""
+    """An exception like those of extensions in Rust: it is not an Exception."""
 
 
 class Silent(Exception):
@@ -99,7 +99,7 @@ def test_a_result_without_a_json_form_is_an_error_that_the_model_reads(go: Go, r
 @both
 def test_half_a_letter_in_a_result_does_not_end_the_conversation(go: Go) -> None:
     def half() -> str:
-        """Give half a letter."""
+        """Return a lone surrogate."""
         return "ok \ud83d"
 
     with serving(calling(("c1", "half", {})), completion("fine")) as server:

@@ -1,4 +1,4 @@
-"""``run_tools``: the model is asked, tools run, results go back; against a scripted server, and the embedded model."""
+"""``run_tools`` asks the model, runs tools, and sends results back; with a scripted server and the embedded model."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.scripted import Reply, chunk, completion, error, serving, stream
 
 
 def calling(*calls: tuple[str, str, Any], text: str | None = None) -> Reply:
-    """An answer that calls tools: id, name, arguments."""
+    """Return an answer that calls tools: id, name, arguments."""
     made = [
         {
             "id": call_id,
@@ -269,7 +269,7 @@ def test_the_embedded_model_calls_a_function_and_reads_its_result() -> None:
 
 
 def calling_in_pieces(name: str, *pieces: str | float) -> Reply:
-    """A streamed answer with one call; numbers are pauses in seconds."""
+    """Return a streamed answer with one call; numbers are pauses in seconds."""
     first = {"index": 0, "id": "c1", "type": "function", "function": {"name": name, "arguments": ""}}
     wire: list[bytes | float] = [chunk(tool_calls=[first])]
     for piece in pieces:

@@ -1,4 +1,4 @@
-"""The cache of answers: what is found again, what is kept on disk, and that an answer is never lost for it."""
+"""The cache of answers: what is found again, what is kept on disk, and that a fault of the cache loses no answer."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class Person(msgspec.Struct):
 
 @pytest.fixture(autouse=True)
 def nothing_open(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Neither a store nor what was learnt of a server outlives a test."""
+    """Forget stores and what was learnt of servers after each test."""
     monkeypatch.setattr(server_quirks, "_known", {})
     monkeypatch.setattr(store, "_stores", {})
 
@@ -246,7 +246,7 @@ def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
 
 
 def spoil(path: Path) -> None:
-    """Damage everything behind the head of a file that is open."""
+    """Damage everything after the header of an open file."""
     for left in path.parent.glob(f"{path.name}*"):
         data = left.read_bytes()
         left.write_bytes(data[:100] + b"\xff" * (len(data) - 100))

@@ -1,4 +1,4 @@
-"""The recordings that come with the package: whole, small, honest about who made them, and what the course needs."""
+"""The recordings of the package: complete, small, with the right model's name, and with all that the course needs."""
 
 from __future__ import annotations
 

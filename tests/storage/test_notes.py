@@ -1,4 +1,4 @@
-"""A person's notes on rows: what is found while they wait is what is in the file when they are written."""
+"""A person's notes on rows: a note that waits to be written is found like a written one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which recorded answer a request gets, and what a recording keeps of several models, processes and replays."""
+"""Tests which recorded answer a request gets, and recordings of several models, processes and replays."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def questions(path: Path) -> list[str]:
 
 @pytest.mark.parametrize("partial", [False, True], ids=["whole", "partial"])
 def test_equal_requests_at_once_are_answered_in_the_order_of_asking(partial: bool, path: Path) -> None:
-    """The first ends last, so the order of their ends is another one."""
+    """The first request ends last, so the requests end in another order."""
     replies = [Reply([pause, *completion(str(pause)).pieces]) for pause in (0.3, 0.15, 0.0)]
 
     async def ask(url: str) -> list[str | None]:

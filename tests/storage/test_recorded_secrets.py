@@ -1,4 +1,4 @@
-"""No key is in a recording, whatever its letters, under whatever name it was given, wherever a server repeats it."""
+"""Tests that no key is in a recording, whatever its characters and its name, and wherever a server repeats it."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_no_key_of_an_async_client_of_the_users_is_in_a_recording(tmp_path: Path
 
 
 def token(text: str, others: tuple[str, ...] = ()) -> dict[str, Any]:
-    """A token with its probability, as chat completions have it."""
+    """Return a token with its probability, as in a chat completion."""
     candidates = [{"token": one, "logprob": -1.0, "bytes": list(one.encode())} for one in (text, *others)]
     return {**candidates[0], "top_logprobs": candidates}
 
@@ -160,7 +160,7 @@ def test_a_plain_word_is_no_secret(word: str, expected: bool) -> None:
 
 
 def test_no_key_of_one_model_comes_into_a_recording_by_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its server repeats it, and the answer is the other's question; or a tool reads it in the environment."""
+    """The first model's server repeats its key; the caller sends this answer and another key to the second model."""
     first, second, elsewhere = "CANARYaaaa1111zzzz", "CANARYbbbb2222yyyy", "CANARYcccc3333xxxx"
     monkeypatch.setenv("GROQ_API_KEY", elsewhere)
     replies = completion(f"You are {first}."), completion(f"{first}, {elsewhere}!")

@@ -1,4 +1,4 @@
-"""What was asked once is answered again, exactly, without a key and without a network; or it is said why not."""
+"""Tests that a recorded request gets the same answer again, without a key or a network; errors say why it does not."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def path(tmp_path: Path) -> Path:
 
 @contextlib.contextmanager
 def no_network(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Whatever opens a connection fails aloud."""
+    """Let every new connection raise an error."""
 
     def refuse(*_: Any, **__: Any) -> Any:
         raise AssertionError("a connection was opened")
@@ -209,7 +209,7 @@ def test_what_is_no_model_cannot_answer_otherwise(path: Path, otherwise: Any) ->
 
 
 def with_long_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a recorded server have asked for a wait of 30 s, and a replay at its speed wait as long."""
+    """Change a recording so that its server asks for a wait of 30 s, and let a replay at that speed wait as long."""
     monkeypatch.setattr(recording_context, "_LONGEST_WAIT_SECONDS", LONG)
     held = Recording(path)
     longer = {"retry-after": f"{LONG:g}"}
@@ -756,7 +756,7 @@ def test_a_pipe_or_a_device_is_no_recording_and_nobody_waits(path: Path, use: An
 
 
 class FullDisk:
-    """A disk that takes so many more bytes of recordings, in pieces."""
+    """A disk with room for so many more bytes of recordings."""
 
     def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
         self.room = 1 << 30
@@ -782,7 +782,7 @@ ROOM = 1 << 30
 
 
 def recorded_on(disk: FullDisk, path: Path, model: mf.ChatCompletion, rooms: list[int]) -> list[str]:
-    """Ask a question for each but the last of these rooms, with so much left on the disk; the last is for the end."""
+    """Ask a question for each of these sizes of free space except the last, which holds at the end of the recording."""
     answers = []
     with mf.record(path):
         for number, room in enumerate(rooms[:-1], 1):

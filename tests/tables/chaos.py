@@ -1,4 +1,4 @@
-"""A server on which everything goes wrong that can, by a plan: what each attempt at a row meets is known beforehand."""
+"""A server with every kind of fault: a plan says in advance which fault each attempt at a row meets."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.tables.scripted_model import bare
 
 __all__ = ["Chaos", "chaos", "ends", "may_end", "planned"]
 
-# How often, in a hundred attempts, and what becomes of the row: None where it is sent again.
+# The frequency in a hundred attempts, and the row's state afterwards: None if the row is sent again.
 _PLAN: dict[str, tuple[int, str | None]] = {
     "good": (60, "ok"),
     "good, in pieces": (4, "ok"),
@@ -45,18 +45,18 @@ _REFUSED = 0.03  # of all others, by chance
 
 
 def planned(row: str, attempt: int) -> str:
-    """What an attempt at a row meets, unless a storm does."""
+    """Return the fault that an attempt at a row meets outside a storm."""
     return random.Random(f"{row}/{attempt}").choices(_KINDS, _WEIGHTS)[0]
 
 
 def may_end(row: str, attempts: int) -> set[str]:
-    """How a row may end that was tried so often in all, by processes of which some were killed."""
+    """Return the allowed ends of a row after so many attempts, by processes of which some were killed."""
     met = {_PLAN[planned(row, attempt)][1] for attempt in range(attempts)}
     return {state for state in met if state is not None} | {"failed"}
 
 
 def ends(row: str, attempts: int) -> tuple[str, int]:
-    """How a row has to end that is tried so often, and after how many attempts."""
+    """Return the end of a row that may have so many attempts, and the number of attempts that it needs."""
     for attempt in range(attempts):
         state = _PLAN[planned(row, attempt)][1]
         if state is not None:
@@ -68,10 +68,10 @@ class Chaos:
     """The server.
 
     Attributes:
-        url: its address.
-        met: how often each thing happened.
-        tried: how often each row came and met its plan.
-        answered: how often a whole and right answer to a row was written.
+        url: the address of the server.
+        met: how often each fault happened.
+        tried: the number of attempts at each row that met the plan.
+        answered: the number of complete and right answers to each row.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class Chaos:
         self._began = time.monotonic()
 
     async def serve(self, ready: threading.Event, end: asyncio.Event) -> None:
-        """Answer until the end."""
+        """Answer until the server is stopped."""
         server = await asyncio.start_server(self._connected, "127.0.0.1", 0, backlog=1024)
         self.url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
         ready.set()
@@ -184,7 +184,7 @@ def _message(body: bytes, status: bytes = b"200 OK", headers: bytes = b"") -> by
 
 @contextmanager
 def chaos() -> Iterator[Chaos]:
-    """Run the server on a thread of its own."""
+    """Run the server on a separate thread."""
     server, ready = Chaos(), threading.Event()
     loop = asyncio.new_event_loop()
     end = asyncio.Event()

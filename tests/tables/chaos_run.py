@@ -1,8 +1,8 @@
-"""A batch against the server on which everything goes wrong, in a process that may be killed, with a store that fails.
+"""A batch against the server with every kind of fault, in a process that may be killed, with a store that fails.
 
     python -m tests.tables.chaos_run URL STORE ROWS SEED KILLED
 
-prints how each row ended and what it says, as JSON.
+prints the state and the value of each row, as JSON.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ STATES = {"ok", "cached", "invalid", "truncated", "failed"}
 
 
 class Item(msgspec.Struct):
-    """What is asked for."""
+    """The schema of the answers."""
 
     name: str
     number: int
 
 
 def model(url: str) -> mf.ChatCompletion:
-    """A model at the server."""
+    """Return a model at the server."""
     return mf.Model.chat_completion(
         "chaos",
         base_url=url,
@@ -56,7 +56,7 @@ def model(url: str) -> mf.ChatCompletion:
 
 
 def trouble(path: Path, chance: random.Random, over: threading.Event, met: Counter[str], faults: Sequence[str]) -> None:
-    """Do to the store what is wanted, one after the other, until it is over."""
+    """Break the store in the requested ways, one after the other, until the batch is over."""
     while not open_store(path).users and not over.wait(0.01):
         pass  # one that fails before a batch has begun is an error, and nothing is sent
     while not over.wait(chance.uniform(0.3, 1.0)):
@@ -91,13 +91,13 @@ def _pragma(path: Path, pages: int) -> None:
 
 
 class Found(NamedTuple):
-    """What a process that was not killed has found.
+    """The result of a process that was not killed.
 
     Attributes:
         rows: the state, the name and the number of each row.
-        store_error: what went wrong with the store last.
-        not_stored: how many answers are not in it.
-        met: which faults the store had.
+        store_error: the last error of the store.
+        not_stored: the number of answers that are not in the store.
+        met: the faults of the store.
     """
 
     rows: list[tuple[str, str | None, int | None]]
@@ -107,7 +107,7 @@ class Found(NamedTuple):
 
 
 def run_and_kill(server: Chaos, path: Path, rows: int, kills: int, seed: int) -> tuple[Found, int]:
-    """Run the batch in processes of which so many are killed, and the last one to its end; return how many were."""
+    """Run the batch in processes of which some are killed, the last one to its end; return the number of kills."""
     chance = random.Random(seed)
     command = [sys.executable, "-m", "tests.tables.chaos_run", server.url, str(path), str(rows)]
     killed = 0
@@ -133,7 +133,7 @@ def run_and_kill(server: Chaos, path: Path, rows: int, kills: int, seed: int) ->
 
 
 def checked(server: Chaos, found: Found, rows: int, killed: int) -> dict[str, int]:
-    """Return the figures of a run, of which all that must be 0 are."""
+    """Return the figures of a run; check that those are 0 that must be."""
     names = [f"row {number}" for number in range(rows)]
     wrong = unplanned = 0
     for name, (state, said, number) in zip(names, found.rows, strict=True):
@@ -156,7 +156,7 @@ def checked(server: Chaos, found: Found, rows: int, killed: int) -> dict[str, in
 
 
 def main(url: str, store: str, rows: str, seed: str, last: str) -> None:
-    """Run the batch, and print how it ended."""
+    """Run the batch and print its result."""
     # A store that is deleted, and whose process is killed before it was made again, is lost: that is no fault of ours.
     faults = ALL_FAULTS if last else ALL_FAULTS[:2]
     path, over, met = Path(store), threading.Event(), Counter[str]()

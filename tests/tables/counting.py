@@ -1,4 +1,4 @@
-"""A server that counts what it is asked, and answers by the text of the row."""
+"""A server that counts its requests and answers by the text of the row."""
 
 from __future__ import annotations
 
@@ -26,11 +26,11 @@ class Person(msgspec.Struct):
 
 
 class Counting:
-    """What a test needs of the server.
+    """The server and its requests.
 
     Attributes:
         server: the server.
-        reply: gives the reply to a row's text.
+        reply: returns the reply to a row's text.
     """
 
     def __init__(self, server: Server) -> None:
@@ -40,21 +40,21 @@ class Counting:
 
     @property
     def calls(self) -> int:
-        """How many requests came."""
+        """Return the number of requests."""
         return len(self.server.bodies)
 
     @property
     def texts(self) -> list[str]:
-        """The rows that were asked for."""
+        """Return the requested rows."""
         return [text_of(body) for body in self.server.bodies]
 
     def model(self, name: str = "scripted", **options: Any) -> mf.ChatCompletion:
-        """A model at this server, which asks once."""
+        """Return a model at this server, without retries."""
         usual = {"base_url": self.server.url, "api_key": KEY, "max_retries": 0, "profile": {"reasks": 0}}
         return mf.Model.chat_completion(name, **{**usual, **options})
 
     def extract(self, data: Any, schema: Any = Person, **options: Any) -> pd.DataFrame:
-        """Ask for rows, without a bar."""
+        """Ask for rows, without a progress bar."""
         options = {"model": self.model(), "progress": False, **options}
         return mf.extract(data, schema, **options)
 
@@ -66,19 +66,19 @@ class Counting:
 
 
 def text_of(body: dict[str, Any]) -> str:
-    """The text of the last message, without the marks around it."""
+    """Return the text of the last message without its marks."""
     content = bare(body["messages"][-1]["content"])
     return content if isinstance(content, str) else next(part["text"] for part in content if part["type"] == "text")
 
 
 def named(text: str, **fields: Any) -> Reply:
-    """An answer with the row's text as the name."""
+    """Return an answer with the row's text as the name."""
     return completion(json.dumps({"name": text, "age": len(text), **fields}))
 
 
 @pytest.fixture
 def counting(monkeypatch: pytest.MonkeyPatch) -> Iterator[Counting]:
-    """A server, and a process that remembers nothing."""
+    """A server, in a process without earlier runs and answers."""
     restart_kernel(monkeypatch)
     with serving(completion()) as server:
         yield Counting(server)

@@ -1,4 +1,4 @@
-"""Servers in virtual time for the gate's rule: each refuses for reasons of its own, and counts what it is asked."""
+"""Servers in virtual time for tests of the gate: each has its reasons to refuse, and counts its requests."""
 
 from __future__ import annotations
 
@@ -18,20 +18,20 @@ REFUSAL_SECONDS = 0.005
 
 
 class Server:
-    """Answers after a while, or refuses.
+    """Answers after some time, or refuses.
 
     Args:
-        seconds: how long an answer takes.
-        share: the part of all requests that is refused, whatever else there is to do.
-        room: how many are answered at once; what comes beyond is refused.
-        a_minute: how many requests are answered in a minute, counted anew at each full minute.
-        bucket: how many requests may come at once, and how many more a second.
-        storms: from when to when everything is refused.
-        retry_after: what a refusal asks to wait; "window" for the rest of the minute.
-        hanging: which requests, counted from 1, take ten minutes.
-        spread: sigma of the logarithm of how long an answer takes.
-        workers: how many are worked on at once; what comes beyond waits in line.
-        refusal_seconds: how long a refusal takes.
+        seconds: the time of an answer.
+        share: the share of requests that are refused, independent of the load.
+        room: the number of requests that are answered at once; further ones are refused.
+        a_minute: the number of requests that are answered in a minute; the count restarts at each full minute.
+        bucket: the number of requests that may come at once, and the number of further ones per second.
+        storms: the periods in which everything is refused, each from a time to a time.
+        retry_after: the wait that a refusal asks for; "window" for the rest of the minute.
+        hanging: the numbers of the requests, from 1, that take ten minutes.
+        spread: the sigma of the logarithm of an answer's time.
+        workers: the number of requests that are worked on at once; further ones wait in line.
+        refusal_seconds: the time of a refusal.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class Server:
         self._level, self._filled = 0.0 if bucket is None else bucket[0], 0.0
 
     async def ask(self, now: float) -> tuple[bool, float | None]:
-        """Return whether a request was answered, and what a refusal asks to wait."""
+        """Return whether a request was answered, and the wait that a refusal asks for."""
         self.asked += 1
         number = self.asked
         if not self._takes(now):
@@ -97,26 +97,26 @@ class Server:
 
 
 class AnyGate(Protocol):
-    """A gate, as it is or as it was."""
+    """The present gate or the old one."""
 
     async def enter(self, tokens: float = 0) -> Any:
         """Wait for a ticket."""
 
     def succeed(self, ticket: Any, *, used: float | None = None) -> None:
-        """Take an answer."""
+        """Report an answer."""
 
     def congest(self, ticket: Any, *, retry_after: float | None = None) -> None:
-        """Take a refusal."""
+        """Report a refusal."""
 
 
 class Case(msgspec.Struct, frozen=True):
-    """What came of a simulation.
+    """The result of a simulation.
 
     Attributes:
-        seconds: until all rows but those that hang were answered.
-        refused: how many requests were refused.
-        most: the most that were answered at once.
-        limit: the gate's at the end.
+        seconds: the time until all rows except hanging ones were answered.
+        refused: the number of refused requests.
+        most: the largest number of requests that were answered at once.
+        limit: the limit of the gate at the end.
     """
 
     seconds: float
@@ -133,7 +133,7 @@ def simulate(
     at_once: int = 64,
     wait: Callable[[int, float | None, float | None, float], float] = row_wait,
 ) -> Case:
-    """Ask about so many rows; ``wait`` says how long a refused row waits itself."""
+    """Ask about so many rows; ``wait`` returns the wait of a refused row."""
     left, chance, ends = iter(range(rows)), random.Random(2), []
 
     async def work() -> None:

@@ -1,4 +1,4 @@
-"""One example of every kind of column that ``tables/dtypes.py`` knows, for the tests of what leaves and comes back."""
+"""One example of every kind of column that ``tables/dtypes.py`` knows, for the tests of round trips through files."""
 
 from __future__ import annotations
 
@@ -86,30 +86,30 @@ KINDS: dict[str, tuple[Any, list[Any]]] = {
 
 
 def frame_of(kind: str) -> pd.DataFrame:
-    """A frame with the kind's cells: ``n``, and ``value`` or the columns of its fields."""
+    """Return a frame with the kind's cells: ``n``, and ``value`` or the columns of its fields."""
     schema, cells = KINDS[kind]
     record = msgspec.defstruct("Row", [("n", int), ("value", schema)])
     return mf.to_frame([record(place, cell) for place, cell in enumerate(cells)])
 
 
 def row_of(kind: str) -> Any:
-    """The Struct that a row of the kind's frame was."""
+    """Return the Struct of a row of the kind's frame."""
     return msgspec.defstruct("Row", [("n", int), ("value", KINDS[kind][0])])
 
 
 def by_json(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The records of the text that ``to_json`` writes."""
+    """Return the records of the text that ``to_json`` writes."""
     return json.loads(frame.to_json(orient="records", date_format="iso", date_unit="us"))
 
 
 def by_csv(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The records of the text that ``df.mf.to_csv`` writes, nested cells read as JSON."""
+    """Return the records of the text that ``df.mf.to_csv`` writes, with nested cells read as JSON."""
     text = frame.mf.to_csv(index=False)
     return [{name: nested(cell) for name, cell in row.items()} for row in csv.DictReader(io.StringIO(text, newline=""))]
 
 
 def by_excel(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """The records of the file that ``df.mf.to_excel`` writes, nested cells read as JSON."""
+    """Return the records of the file that ``df.mf.to_excel`` writes, with nested cells read as JSON."""
     from openpyxl import load_workbook
 
     file = io.BytesIO()
@@ -119,7 +119,7 @@ def by_excel(frame: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def nested(cell: Any) -> Any:
-    """A cell that holds JSON read as that, an empty one as missing."""
+    """Return the value of a cell with JSON; None for an empty cell."""
     if not isinstance(cell, str) or not cell:
         return cell or None if isinstance(cell, str) else cell
     return json.loads(cell) if cell[0] in "[{" else cell
@@ -129,7 +129,7 @@ FORMATS = {"to_json": by_json, "mf.to_csv": by_csv, "mf.to_excel": by_excel}
 
 
 def comes_back(kind: str, records: list[dict[str, Any]]) -> bool:
-    """Whether msgspec makes the same rows of what was written."""
+    """Return whether msgspec makes the same rows of the written records."""
     row = row_of(kind)
     values = [row(place, cell) for place, cell in enumerate(KINDS[kind][1])]
     try:
@@ -139,7 +139,7 @@ def comes_back(kind: str, records: list[dict[str, Any]]) -> bool:
 
 
 def documented() -> str:
-    """The table of docs/tables.md: of each kind, what a first cell is written as, and whether it comes back equal."""
+    """Return the table of docs/tables.md: for each kind, the written first cell, and whether it comes back equal."""
     lines = [
         "| column | Parquet, Feather, pickle | `to_json` | `df.mf.to_csv` | `df.mf.to_excel` |",
         "|---|---|---|---|---|",

@@ -52,7 +52,7 @@ class Response:
 
 
 class Prepared:
-    """A call that is not made yet; each has a key of its own, so that equal rows are not one call."""
+    """A call that is not made yet; each has another key, so that equal rows are not one call."""
 
     schema = None
     answer = text = allowance = None
@@ -92,10 +92,10 @@ class Prepared:
 
 
 class Scripted:
-    """Answers ``script(text)``; an exception that it returns is raised by ``consume``, one that it raises by ``ask``.
+    """Answers with ``script(text)``; ``consume`` raises an exception that it returns, ``ask`` one that it raises.
 
-    ``delay`` is a number of seconds, or a function of the text. ``sent`` are the texts without the marks around them,
-    ``messages`` what was sent.
+    ``delay`` is a number of seconds, or a function of the text. ``sent`` has the texts without their marks,
+    ``messages`` the sent messages.
     """
 
     name = "scripted/one"

@@ -1,4 +1,4 @@
-"""``df.mf``: where it comes from, and that it is the same as the functions; and what it explains of a row."""
+"""``df.mf``: how it is registered, that it does the same as the functions, and how it explains a row."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ STORES = pytest.mark.parametrize("store", ["file", "restarted", None])
 
 @pytest.fixture
 def kept(counting: Counting, path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Makes a result with a store, and restarts the kernel where that is asked for."""
+    """Return a function that makes a result with a store, and restarts the kernel if the test asks for it."""
 
     def make(store: str | None, data: Any, **options: Any) -> pd.DataFrame:
         result = counting.extract(data, store=None if store is None else path, **options)

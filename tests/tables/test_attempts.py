@@ -1,4 +1,4 @@
-"""``_attempts`` counts each request of a row: refused, failed, corrections, and those of a run that goes on."""
+"""Tests that ``_attempts`` counts each request of a row: refused, failed, corrections, and those of a resumed run."""
 
 from __future__ import annotations
 

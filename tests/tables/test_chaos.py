@@ -1,4 +1,4 @@
-"""Everything goes wrong at once, and every row still ends as it has to.
+"""Tests that every row ends in the right state even if all kinds of faults happen at once.
 
 ``MSGFLUX_CHAOS_ROWS=10000`` runs it in full size; ``benchmarks/chaos.py`` prints its table.
 """

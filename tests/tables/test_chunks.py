@@ -1,4 +1,4 @@
-"""Texts longer than a context: cut at paragraphs and sentences, read piece by piece, put together, found again."""
+"""Texts longer than a context: cut at paragraphs and sentences, read in pieces, joined, and found in the store."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ FILLER = "The committee met again and nothing was decided about the matter at ha
 
 
 def page(number: int) -> str:
-    """A page with one fact, and much else."""
+    """Return a page with one fact and much other text."""
     return f"Page {number}. {FILLER}\n\n{FILLER}Sample S-{number:04d} weighs {number * 7} grams. {FILLER}\n\n{FILLER}"
 
 
@@ -63,7 +63,7 @@ def told(message: str) -> Reply:
 
 
 class Reading(Server):
-    """Answers by what it is sent."""
+    """Answers with the facts in the text that it gets."""
 
     def __init__(self, answer: Callable[[str], Reply], delay: float = 0.0) -> None:
         super().__init__([])
@@ -201,7 +201,7 @@ def test_a_document_of_300_pages_every_fact_once_with_its_place() -> None:
 
 
 def assert_exact(text: str, result: pd.DataFrame) -> None:
-    """Every fact of the text was found once, and its span is where it stands."""
+    """Check that every fact of the text was found once, and that its span is right."""
     spans = result.mf.spans(fields=["facts.code"])
     assert spans["facts.code_start"].tolist() == [match.start(1) for match in FACT.finditer(text)]
     columns = spans[["facts.code_start", "facts.code_end", "facts.code"]]
@@ -368,7 +368,7 @@ def test_what_was_not_asked_any_more_is_pending_with_what_there_is() -> None:
 
 
 def pdf(pages: list[str]) -> bytes:
-    """A PDF with a line of Helvetica a page."""
+    """Return a PDF with one line of Helvetica on each page."""
     objects = ["<< /Type /Catalog /Pages 2 0 R >>", ""]
     objects.append("<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>")
     kids = []

@@ -1,4 +1,4 @@
-"""How sure each field is: by the tokens of its value, by agreement; missing where it is not known; or an error."""
+"""The confidence of each field: from the tokens of its value, or by agreement; missing if unknown; and its errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Token = tuple[str, float] | tuple[str, float, dict[str, float]]
 
 
 def answer(*tokens: Token, content: str | None = None) -> Reply:
-    """An answer with the tokens' probabilities; with each token, those of others in its place."""
+    """Return an answer with the probabilities of its tokens and of their alternatives."""
     listed = [
         {
             "token": token,

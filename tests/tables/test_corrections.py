@@ -1,4 +1,4 @@
-"""What a person sets right in a result: at once, in every later run of the same rows, and as examples."""
+"""A person's corrections of a result: at once, in every later run of the same rows, and as examples."""
 
 from __future__ import annotations
 

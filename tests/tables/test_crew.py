@@ -1,4 +1,4 @@
-"""A row that rests gives its place to another, and never more are worked on than there are places."""
+"""Tests that a waiting row gives its place to another, and that no more rows are worked on than there are places."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.tables.virtual import run_virtually
 
 
 class Rows:
-    """So many rows, of which some rest; ``most`` is how many were worked on at once."""
+    """Rows of which some wait; ``most`` is the largest number that were worked on at once."""
 
     def __init__(self, count: int, places: int, resting: set[int], seconds: float) -> None:
         self.left, self.resting, self.seconds = iter(range(count)), resting, seconds

@@ -86,7 +86,7 @@ def client(cluster: LocalCluster) -> Iterator[Client]:
 
 
 def hosted(counting: Counting, **options: Any) -> mf.ChatCompletion:
-    """A model that has its key from the environment."""
+    """Return a model that takes its key from the environment."""
     return counting.model(**{"name": "openai/gpt-4.1-nano", "api_key": None, **options})
 
 

@@ -169,7 +169,7 @@ def test_an_empty_frame_has_its_head() -> None:
 
 
 def read_excel(frame: pd.DataFrame, **options: Any) -> list[list[Any]]:
-    """The cells as openpyxl reads them."""
+    """Return the cells as openpyxl reads them."""
     openpyxl = pytest.importorskip("openpyxl")
     file = io.BytesIO()
     to_excel(frame, file, **options)

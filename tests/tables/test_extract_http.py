@@ -1,4 +1,4 @@
-"""``extract`` through the real model, over real HTTP: only the server's answers are made up."""
+"""``extract`` with the real model class, over real HTTP: only the server's answers are scripted."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ UR = Place("Ur", Kind.CITY, "large", 65_000, datetime.date(1, 2, 3), True)
 
 
 def answer(text: str) -> Reply:
-    """An answer that repeats the row's text as the name."""
+    """Return an answer that repeats the row's text as the name."""
     return completion(msgspec.json.encode(msgspec.structs.replace(UR, name=text)).decode())
 
 

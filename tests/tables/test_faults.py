@@ -1,4 +1,4 @@
-"""Whom a failure concerns: one row, the endpoint for now, or every row of a batch."""
+"""Tests whether a failure concerns one row, the endpoint for some time, or every row of a batch."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def reply(status: int, body: Any, **headers: str) -> Reply:
 
 
 def run(rows: list[str], answer: Callable[[str], Reply], **options: Any) -> tuple[list[str], str | None, int]:
-    """How rows end, why the batch stopped, and how many requests it took."""
+    """Return how rows end, why the batch stopped, and the number of requests."""
     with serving(completion(OK)) as server:
         usual = server.next_reply
 

@@ -1,4 +1,4 @@
-"""Files that a table names come from one folder, where the caller says so."""
+"""Tests that files that a table names are read only from one folder, if the caller names it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Scan(msgspec.Struct):
 
 @pytest.fixture
 def scans(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a picture and a link to one outside of it; the working folder is the one above."""
+    """A folder with a picture and a link to one outside it; the working folder is its parent."""
     folder = tmp_path / "scans"
     folder.mkdir()
     picture = to_bytes(two_halves(), "PNG")

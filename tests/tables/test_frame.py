@@ -222,7 +222,7 @@ EVERYTHING = st.builds(
 
 
 def python_value(cell: Any, example: Any) -> Any:
-    """A cell as the field's own type again."""
+    """Return a cell as a value of the field's type."""
     if example is None or isinstance(example, (list, dict)):
         return None if example is None and pd.isna(cell) else cell
     if isinstance(example, enum.Enum):

@@ -1,4 +1,4 @@
-"""Tables of polars and Arrow: in, and the same kind out, with the same cells as pandas and exact dtypes."""
+"""Tables of polars and Arrow: the result has the same kind, the same cells as pandas, and exact dtypes."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def answer(text: str) -> City:
 
 
 def cells_of(column: Any) -> list[Any]:
-    """The cells of a column of any library as Python's values; a day of pandas as its date is told by the test."""
+    """Return the cells of a column of any library as Python's values; the test says which are days."""
     if isinstance(column, pd.Series):
         values = [python_value(cell) for cell in column.tolist()]
         values = [cell.to_pydatetime() if isinstance(cell, pd.Timestamp) else cell for cell in values]
@@ -255,7 +255,7 @@ def test_pandas_with_arrow_dtypes_keeps_them() -> None:
 
 
 def held(kind: str, schema: Any, values: list[Any]) -> pd.DataFrame:
-    """A table of a kind as Python's cells, days as dates."""
+    """Return a table of a kind as Python's cells, with days as dates."""
     frame = frame_from_columns(schema, values, pd.RangeIndex(len(values)))
     table = given_back(frame, kind, schema)  # type: ignore[arg-type]  # one of the kinds
     days = {column.name for column in columns(schema) if column.kind == "date"}
@@ -304,7 +304,7 @@ PLAIN = {
 
 
 def arrow_table(schema: Any, values: list[Any]) -> tuple[pd.DataFrame, Any]:
-    """The same values as a result of pandas, days as dates, and as one of Arrow."""
+    """Return the same values as a result of pandas, with days as dates, and as one of Arrow."""
     frame = frame_from_columns(schema, values, pd.RangeIndex(len(values)))
     frame.attrs["report"] = {"rows": len(values)}
     table = given_back(frame, "pyarrow", schema)

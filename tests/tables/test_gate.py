@@ -33,11 +33,11 @@ def now() -> float:
 
 
 class Provider:
-    """A server that answers so many requests at once and refuses the rest.
+    """A server that answers a number of requests at once and refuses the rest.
 
     Attributes:
-        begun: when each request came, and whether it was answered.
-        most: the most that were answered at once.
+        begun: the time of each request, and whether it was answered.
+        most: the largest number of requests that were answered at once.
     """
 
     name = "provider/one"
@@ -97,7 +97,7 @@ class Call(Prepared):
 
 
 def ran(provider: Provider, gate: Gate, count: int, *, limit: int = 256) -> Ledger:
-    """Ask a provider about so many rows; return how they ended."""
+    """Ask a provider about so many rows; return their states."""
 
     async def work() -> Ledger:
         batch = Batch(
@@ -122,7 +122,7 @@ def gate(**options: Any) -> Gate:
 
 
 def use(gate: Gate, count: int, how: Callable[[Any], Any], *, tokens: float = 0, seconds: float = 0.0) -> list[float]:
-    """Let so many calls through one gate at once, end each by ``how``; return when they began."""
+    """Let so many calls through one gate at once, end each by ``how``; return their start times."""
     began: list[float] = []
 
     async def one() -> None:
@@ -139,7 +139,7 @@ def use(gate: Gate, count: int, how: Callable[[Any], Any], *, tokens: float = 0,
 
 
 class RefusesEachOnce(Provider):
-    """A server that refuses each row the first time that it comes."""
+    """A server that refuses the first request of each row."""
 
     def __init__(self) -> None:
         super().__init__(lambda: 0)
@@ -336,7 +336,7 @@ def test_a_call_that_leaves_the_queue_leaves_no_hole() -> None:
 
 
 class Window:
-    """A limit on requests that is counted anew at fixed times, and its headers."""
+    """A limit on requests whose count restarts at fixed times, and its headers."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         self.limit, self.seconds = limit, seconds

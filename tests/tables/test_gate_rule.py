@@ -1,4 +1,4 @@
-"""The gate's rule over a grid of servers in virtual time, and event by event."""
+"""Tests the gate's rule on many servers in virtual time, and event by event."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def rule(start: int = 8, most: int = 64) -> Rule:
 
 
 def filled(known: Rule, now: float) -> list[Ticket]:
-    """Begin as many as there is room for."""
+    """Begin as many requests as the rule allows."""
     tickets = []
     while known.has_room(now):
         tickets.append(known.begin(now))

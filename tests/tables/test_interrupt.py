@@ -1,4 +1,4 @@
-"""A person's interrupt, for real: SIGINT to another process that talks to a real server."""
+"""A person's interrupt: SIGINT to another process that calls a real server."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 30) -> None:
 
 
 def check_the_states(printed: str | bytes) -> None:
-    """One state a row. Which of the first rows were served at once and which waited, the network decides."""
+    """Check that each row has one state; the network decides which of the first rows were served at once."""
     states = json.loads(printed)
     assert len(states) == ROWS
     assert sorted(states[:-PENDING]) == ["interrupted"] * AT_ONCE + ["ok"] * FINISHED
@@ -65,7 +65,7 @@ def check_the_states(printed: str | bytes) -> None:
 
 
 def check_the_server(server: Server) -> None:
-    """Nothing was sent after the interrupt, and the connections that waited were closed."""
+    """Check that nothing was sent after the interrupt, and that waiting connections were closed."""
     assert len(server.bodies) == FINISHED + AT_ONCE
     wait_until(server.left.is_set)
     time.sleep(0.3)
@@ -114,7 +114,7 @@ def test_interrupts_that_follow_the_first_one_do_not_cost_the_frame(way: str, af
 
 
 def interrupted_again(server: Server, way: str, after: tuple[float, ...]) -> tuple[float, bytes, bytes]:
-    """Interrupt a script again and again; return the longest pause between two, what it printed, and its errors."""
+    """Interrupt a script repeatedly; return the longest pause between two interrupts, its output, and its errors."""
     code = PREPARE.format(url=server.url, rows=ROWS) + SCRIPTS[way] + "\n" + SHOW
     child = subprocess.Popen(
         [sys.executable, "-W", "error", "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
@@ -180,7 +180,7 @@ def test_a_handler_of_the_users_own_is_called_once() -> None:
 
 
 class Kernel:
-    """A real kernel; ``start`` runs a cell, ``finish`` waits for its reply and gives what it printed."""
+    """A real kernel; ``start`` runs a cell, ``finish`` waits for its reply and returns its output."""
 
     def __init__(self) -> None:
         self.manager, self.client = start_new_kernel(kernel_name="python3")

@@ -1,4 +1,4 @@
-"""The key, and every other secret of a request, is in nothing that a batch leaves: its frame, its store, its errors."""
+"""Tests that no secret of a request is in the frame, the store or the errors of a batch."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def written(folder: Path) -> str:
 
 
 def error_of(model: mf.ChatCompletion, store: Path) -> mf.MsgfluxError:
-    """What a batch raises; its frames hold neither a secret nor what the server has seen."""
+    """Return the error of a batch; the frames here hold neither a secret nor the server's requests."""
     with pytest.raises(mf.MsgfluxError) as caught:
         mf.extract(["b"], Place, model=model, store=store, progress=False, on_error="raise")
     return caught.value
@@ -62,7 +62,7 @@ def test_an_answer_is_kept_without_a_secret(words: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("where", ["content", "reasoning_content", "note"])
 def test_a_key_whose_letters_come_as_numbers_is_hidden_too(where: str, tmp_path: Path) -> None:
-    """Servers differ in which letters of JSON they write as numbers; some write all."""
+    """Servers differ in which characters of JSON they write as numbers; some write all."""
     spelled = "".join(f"\\u{ord(letter):04x}" for letter in KEY)
     message = json.dumps({"content": '{"name": "Ur"}', where: "HERE"}).replace("HERE", f"I was sent {spelled}")
     body = f'{{"choices": [{{"index": 0, "message": {message}, "finish_reason": "stop"}}]}}'
@@ -97,7 +97,7 @@ def test_a_row_that_is_cancelled_while_it_connects_shows_no_secret(monkeypatch: 
 
 
 def cancelled(talk: Callable[[Peer], object], **options: object) -> BaseException:
-    """Ask for a row as a batch does, cancel that, and return what was raised."""
+    """Ask for a row as a batch does, cancel the request, and return the raised error."""
 
     async def main(model: mf.ChatCompletion) -> BaseException:
         task = asyncio.ensure_future(model.prepare("a", generation_schema=Place).ask())

@@ -1,4 +1,4 @@
-"""A process that is killed while it works, for real: what was answered is never paid for again.
+"""A process is killed while it works: no stored answer is paid for again.
 
 ``MSGFLUX_KILLS`` says how often each kind of kill is tried.
 """
@@ -62,7 +62,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def start(counting: Counting, path: Path, *, deadly: int = 0) -> subprocess.Popen[bytes]:
-    """Start the batch in a process of its own, which kills itself in the middle of that write."""
+    """Start the batch in a separate process, which kills itself in the middle of that write."""
     command = [sys.executable, "-c", SCRIPT, counting.server.url, str(path), KEY, str(deadly)]
     return subprocess.Popen(command, cwd=Path(__file__).parents[2])
 

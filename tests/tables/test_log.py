@@ -1,4 +1,4 @@
-"""What the logger ``msgflux_nb`` says while requests are retried, refused and sent: enough to see why one waits."""
+"""The lines of the logger ``msgflux_nb`` for retries, refusals and requests: they say why a call waits."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ SECRET, CONTENT = "sk-canary-0123456789abcdef", "a sentence that nobody else may
 
 @pytest.fixture
 def said(caplog: pytest.LogCaptureFixture) -> Iterator[list[str]]:
-    """Lines, as they come, each with its level."""
+    """The logged lines, each with its level."""
     lines: list[str] = []
 
     class _Lines(logging.Handler):

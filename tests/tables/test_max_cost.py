@@ -1,4 +1,4 @@
-"""``max_cost`` sees every request: of a row, its corrections, its further answers, on Dask too."""
+"""Tests that ``max_cost`` counts every request: of a row, its corrections, its further answers, also on Dask."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ROWS = pd.DataFrame({"text": [f"row {number}" for number in range(20)]})
 
 
 def a_reply(text: str, cost: float = 1.0) -> Reply:
-    """An answer that fits ``Person`` and no ``Numbered``."""
+    """Return an answer that fits ``Person`` but not ``Numbered``."""
     body = json.loads(completion(json.dumps({"name": text, "age": 1})).pieces[0])
     bill = {"prompt_tokens": 4, "completion_tokens": 3, "cost": cost}
     return Reply([json.dumps(body | {"usage": bill}).encode(), 0.01], headers={"Content-Type": "application/json"})
@@ -33,7 +33,7 @@ def a_reply(text: str, cost: float = 1.0) -> Reply:
 
 @pytest.fixture
 def model(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> mf.ChatCompletion:
-    """A model that asks once more for an answer that does not fit."""
+    """Return a model that asks once more if an answer does not fit."""
     monkeypatch.setenv("OPENROUTER_API_KEY", "none")
     counting.reply = a_reply
     return counting.model("openrouter/scripted", api_key=None, profile={"reasks": 1})
@@ -103,7 +103,7 @@ def test_a_row_that_lacks_an_answer_says_what_was_paid_and_is_asked_for_the_rest
 
 
 def test_a_continued_run_knows_what_an_answer_costs(counting: Counting, model: mf.ChatCompletion) -> None:
-    """Before its first answer, too: four rows may begin at once, and only one is covered."""
+    """It knows this before its first answer: four rows may begin at once, and the money is enough for one."""
     first = mf.extract(ROWS, Person, model=model, max_cost=5.0, max_concurrency=4, progress=False)
     assert (counting.calls, first["_cost"].sum()) == (5, 5.0)
     again = mf.resume(first, max_cost=6.5, progress=False)

@@ -1,4 +1,4 @@
-"""One row's trouble is that row's, whatever raises it: a cell, a picture, code of the schema's own, a view."""
+"""Tests that an error in one row stays in that row, whatever raises it: a cell, a picture, a schema's code, a view."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def quiet(data: Any, **options: Any) -> pd.DataFrame:
 
 
 class Panic(BaseException):
-    """As extensions in Rust raise one: no Exception."""
+    """An exception like those of extensions in Rust: it is not an Exception."""
 
 
 class Bad:
@@ -343,7 +343,7 @@ def test_a_row_that_is_large_is_a_row() -> None:
 
 
 def priced(costs: dict[str, float | None]) -> Any:
-    """A model whose answer to a text costs so much, or nobody knows how much."""
+    """Return a model whose answer to a text has this cost; None for an unknown one."""
 
     class Priced(Scripted):
         async def acall(self, messages: Any, **options: Any) -> Any:
@@ -512,7 +512,7 @@ def test_a_value_that_is_not_of_its_fields_type_does_not_lose_the_table(
 
 
 class Checked(msgspec.Struct):
-    """At the top of a module, so that Dask finds it."""
+    """A class at the top of a module, so that Dask finds it."""
 
     city: str
     country: str

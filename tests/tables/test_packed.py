@@ -1,4 +1,4 @@
-"""The quick ways into an array: what they give is exact, and what is not theirs they leave alone."""
+"""Tests that the fast ways to make an array are exact, and return None for cells of another type."""
 
 from __future__ import annotations
 

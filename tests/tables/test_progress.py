@@ -19,7 +19,7 @@ class City(msgspec.Struct):
 
 
 class Log(io.StringIO):
-    """Text with the threads that wrote it."""
+    """A text stream that records the writing threads."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A batch, its view, an explained row and a grid say which answers a recording gave."""
+"""Tests that a batch, its view, an explained row and a grid say which answers came from a recording."""
 
 from __future__ import annotations
 

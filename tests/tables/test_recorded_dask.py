@@ -1,4 +1,4 @@
-"""Dask's local schedulers carry a recording; what cannot carry one says so and asks nobody."""
+"""Tests that Dask's local schedulers use a recording; others raise an error and send nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether an answer that was given for one structure may be read as another one."""
+"""Tests whether an answer to one structure may be decoded to another one."""
 
 from __future__ import annotations
 
@@ -130,7 +130,7 @@ def test_what_was_asked_is_read_in_requests_of_every_wire(wire: str, method: str
 
 @pytest.mark.parametrize("model", PROFILES)
 def test_bounds_may_differ_where_the_dialect_can_say_them(model: str) -> None:
-    """Elsewhere a bound is part of the description, and with it of what was asked."""
+    """In other dialects a bound is part of the description, and so of the request."""
     for case in ("a bound", "a date as a text"):
         was, wanted, _ = CASES[case]
         asked = prepared(wanted, model)
@@ -167,7 +167,7 @@ EXAMPLES: dict[str, Any] = {
 
 
 def written_as(schema: Any, value: Any, model: str) -> str:
-    """A value as a model writes it: roots are wrapped and maps are pairs where the schema says so."""
+    """Return a value as a model writes it: with wrapped roots and maps as pairs if the schema says so."""
     wire = prepared(schema, model).schema.schema
     if schema is list[int]:
         return msgspec.json.encode(

@@ -1,4 +1,4 @@
-"""Runs after their beginning: listed, resumed and tried again, in the kernel that had them and in the next one."""
+"""Earlier runs: listed, resumed and retried, in the same kernel and in the next one."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_batches_may_begin_at_once(restart: Any) -> None:
 
 
 def stopped(counting: Counting, data: Any, **options: Any) -> pd.DataFrame:
-    """A result of which all but the first rows were never sent."""
+    """Return a result of which only the first rows were sent."""
     counting.reply = replies({"b": FAILING})
     return counting.extract(data, on_error="stop", max_concurrency=1, **options)
 

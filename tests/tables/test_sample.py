@@ -1,4 +1,4 @@
-"""A few rows tried first, and what they say of the rest."""
+"""A sample of rows, and the forecast for the rest."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A store that fails while a batch runs: told at once, written as soon as it can be, nothing paid for twice."""
+"""A store that fails while a batch runs: reported at once, written as soon as possible, nothing paid for twice."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def connection_of(path: Path) -> sqlite3.Connection:
     return file._connection
 
 
-# What happens to the store in the middle of a batch, and what undoes it.
+# The faults of the store in the middle of a batch, each with its repair.
 
 
 @contextmanager
@@ -71,7 +71,7 @@ def locked(path: Path, how: str = "IMMEDIATE") -> Iterator[None]:
 
 @contextmanager
 def limited(path: Path, pragma: str, lifted: str) -> Iterator[None]:
-    """Have SQLite itself refuse, on this connection and on those that are opened in its place."""
+    """Let SQLite refuse writes, on this connection and on later ones."""
     monkeypatch = pytest.MonkeyPatch()
     usual = SqliteFile._open
 
@@ -112,7 +112,7 @@ def hanging(path: Path) -> Iterator[None]:
 
 @contextmanager
 def no_store(path: Path) -> Iterator[None]:
-    """Something else lies at its path."""
+    """Put something else at the path of the store."""
     path.with_name("other").write_bytes(b"no database, but long enough to be taken for one" * 40)
     os.replace(path.with_name("other"), path)
     yield
@@ -121,7 +121,7 @@ def no_store(path: Path) -> Iterator[None]:
 
 @pytest.fixture
 def faults() -> Iterator[ExitStack]:
-    """What is broken; closing it mends it."""
+    """A stack of faults; closing it repairs them."""
     with ExitStack() as stack:
         yield stack
 
@@ -130,7 +130,7 @@ FAULTS = {"locked": locked, "full": full, "read_only": read_only, "hanging": han
 
 
 class Halfway:
-    """Does something when half of the rows were asked for."""
+    """Calls a function when half of the rows were asked for."""
 
     def __init__(self, counting: Counting, act: Callable[[], object]) -> None:
         self._act, self._left = act, len(TEXTS) // 2

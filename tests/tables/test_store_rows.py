@@ -1,4 +1,4 @@
-"""What a batch keeps in its store: before it is shown, by the whole request, as bytes, for whoever asks again."""
+"""The answers of a batch in its store: written before they are shown, found by the whole request, kept as bytes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def path(tmp_path: Path) -> Path:
 
 
 def read(path: Path, statement: str) -> list[tuple[Any, ...]]:
-    """Read the file as another process would: what is not committed is not there."""
+    """Read the file as another process would: it sees only committed rows."""
     with sqlite3.connect(f"file:{path}?mode=ro", uri=True) as connection:
         return connection.execute(statement).fetchall()
 
@@ -305,7 +305,7 @@ def test_what_was_read_otherwise_still_says_what_was_asked(counting: Counting, p
 
 
 def checked(least: int) -> Any:
-    """A class that checks itself, which no request says: the same request whatever it checks."""
+    """Return a class that checks itself; its checks are not part of the request."""
 
     def check(self: Any) -> None:
         if self.age < least:

@@ -1,4 +1,4 @@
-"""One ticket a request, whatever it is for: what a correction, another way and an odd answer meet at the gate."""
+"""Tests that each request has one ticket at the gate: also corrections, other ways to ask, and unusable answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ NOTHING = Reply([b"{}"], headers={"Content-Type": "application/json"})
 
 
 class Asked:
-    """What came: for each row, how often it was asked for and how often a correction of it was."""
+    """The requests: for each row, the number of first requests and of corrections."""
 
     def __init__(self) -> None:
         self.rows: Counter[str] = Counter()
@@ -51,7 +51,7 @@ class Asked:
 def extracted(
     reply: Callable[[str, bool, int], Reply], data: list[str], *, retries: int = 2, profile: Any = None, **options: Any
 ) -> tuple[pd.DataFrame, Asked]:
-    """Extract with a server that chooses its reply by the row, whether it is a correction, and how often it came."""
+    """Extract with a server that chooses its reply by the row, the kind of request, and the number of its requests."""
     asked = Asked()
     with serving(completion()) as server:
 
@@ -72,7 +72,7 @@ def extracted(
 
 
 def corrected(first: Reply) -> Callable[[str, bool, int], Reply]:
-    """A first answer that does not fit, a correction that fails once, and then one that does."""
+    """Return a first answer that does not fit, then a failed correction, then one that fits."""
     return lambda row, corrects, count: WRONG if not corrects else first if count == 1 else GOOD
 
 

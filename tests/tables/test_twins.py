@@ -1,4 +1,4 @@
-"""Equal requests under way at the same time, within a batch and between batches."""
+"""Equal requests in flight at the same time, within a batch and between batches."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SOON = Reply([0.2, *completion('{"name": "Ur"}').pieces], headers=completion().h
 def together(
     batches: list[dict[str, Any]], *, reply: Any = lambda row, count: SOON, cancel: int | None = None, **model: Any
 ) -> tuple[list[Any], Counter[str]]:
-    """Run batches at the same time; return their frames and how often each row was asked for."""
+    """Run batches at the same time; return their frames and the number of requests of each row."""
     asked: Counter[str] = Counter()
 
     async def main(url: str) -> list[Any]:

@@ -1,4 +1,4 @@
-"""What was changed or cut on the way to a row's value stands beside it, in ``_warnings``."""
+"""Tests that ``_warnings`` says what was changed or cut on the way to a row's value."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class City(msgspec.Struct):
 
 
 class Remarked(Scripted):
-    """Answers each text with a city of its name, and remarks on those that begin with a capital B."""
+    """Answers each text with a city of this name, and adds a warning if it begins with a capital B."""
 
     def prepare(self, messages: object, **options: object) -> Prepared:
         prepared = super().prepare(messages, **options)

@@ -1,4 +1,4 @@
-"""An event loop whose time passes only while it would wait: an hour of waits takes a moment, and no test is timed."""
+"""An event loop with virtual time: its clock moves on instead of waiting, so an hour of waits takes no time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Selector(selectors.DefaultSelector):
-    """Waits by moving the clock on."""
+    """A selector that moves the clock on instead of waiting."""
 
     now = 0.0
 
@@ -24,7 +24,7 @@ class _Selector(selectors.DefaultSelector):
 
 
 def run_virtually(work: Coroutine[Any, Any, T]) -> T:
-    """Run a coroutine that waits for nothing but time."""
+    """Run a coroutine that waits only for time to pass."""
     selector = _Selector()
     loop = asyncio.SelectorEventLoop(selector)
     loop.time = lambda: selector.now  # type: ignore[method-assign]

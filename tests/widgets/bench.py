@@ -1,4 +1,4 @@
-"""A playground without a page: what is sent to the page is recorded, and its model is a loopback server."""
+"""A playground without a page: its messages to the page are recorded, and its model is a loopback server."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ class Person(msgspec.Struct):
 
 
 def model_of(server: Server, name: str = "scripted/one", **options: Any) -> mf.ChatCompletion:
-    """A model at a server that is asked once, and goes on from a start."""
+    """Return a model at a server, without retries, which continues a prefill."""
     given = {"base_url": server.url, "profile": PROFILE, "max_retries": 0, **options}
     return mf.Model.chat_completion(name, **given)
 
 
 def eventually(condition: Callable[[], Any], what: str) -> Any:
-    """Wait for something that a thread does."""
+    """Wait until a condition holds that a thread makes true."""
     end = time.monotonic() + WAIT_SECONDS
     while not (value := condition()):
         assert time.monotonic() < end, f"{what} did not come within {WAIT_SECONDS} s"
@@ -57,11 +57,11 @@ class Bench:
         self.sent.append(content)
 
     def receive(self, kind: str, **content: Any) -> None:
-        """Let a message of the page arrive, as ipywidgets hands it on."""
+        """Deliver a message of the page, as ipywidgets does."""
         self.playground._receive(self.playground, {"type": kind, **content}, [])
 
     def page(self, view: Any, kind: str, **content: Any) -> None:
-        """Let a message of a view's page arrive on a thread, where an ipykernel 7 handles it."""
+        """Deliver a message of a view's page on a thread, as ipykernel 7 does."""
         thread = threading.Thread(target=view._receive, args=(view, {"type": kind, **content}, []))
         thread.start()
         thread.join(WAIT_SECONDS)

@@ -14,7 +14,7 @@ from .bench import Bench, Person, model_of
 
 @pytest.fixture
 def bench(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """A playground whose model is answered by the replies of ``@answers(...)``."""
+    """A playground whose model answers with the replies of ``@answers(...)``."""
     replies: tuple[Reply, ...] = request.param
     with serving(*replies) as server:
         bench = Bench(server, mf.Playground(model_of(server), schemas=[Person]))

@@ -1,4 +1,4 @@
-"""Conversations of every kind: some by hand, and any at all for Hypothesis."""
+"""Conversations of every kind: some written by hand, and random ones for Hypothesis."""
 
 from __future__ import annotations
 
@@ -97,7 +97,7 @@ _calls = st.lists(
 )
 messages = st.lists(
     st.fixed_dictionaries(
-        # One that is nearly a known role, "usr" or "to", is taken for a slip of the pen and refused.
+        # A role that is nearly a known one, such as "usr" or "to", counts as a misspelling and is refused.
         {
             "role": st.sampled_from(["system", "developer", "user", "assistant", "tool"])
             | _texts.map("my own {}".format)

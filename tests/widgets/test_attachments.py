@@ -1,4 +1,4 @@
-"""Images on their way from the page to a message."""
+"""Tests how images from the page become parts of a message."""
 
 from __future__ import annotations
 

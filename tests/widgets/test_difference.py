@@ -1,4 +1,4 @@
-"""What differs between two texts: nothing of either is lost."""
+"""Tests the differences between two texts: no part of either text is lost."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The distribution of a column: counted as rows arrive, of a bounded size, and right."""
+"""Tests the distribution of a column: it is counted as rows arrive, has a bounded size, and is right."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The view of a batch without a page: what it counts and tells, how it stops, goes on, and what it keeps."""
+"""The view of a batch without a page: its counts, its messages, how it stops and goes on, and what it keeps."""
 
 from __future__ import annotations
 
@@ -384,7 +384,7 @@ def test_a_model_that_hears_no_cancellation_does_not_hold_up_a_stop(view_of: Mak
 
 
 def test_going_on_waits_for_the_thread_that_a_stop_left(view_of: Make, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It would take what goes on for its own, and keep it as ended."""
+    """Otherwise that thread would take the new run for its own, and mark it as ended."""
     monkeypatch.setattr(_tool_job, "GRACE_SECONDS", 0.05)
     hold, left, others = threading.Event(), list[bool](), set(threading.enumerate())
 
@@ -479,7 +479,7 @@ def test_rows_are_counted_once_when_a_run_goes_on(view_of: Make) -> None:
 
 
 def test_rows_that_were_not_asked_for_are_no_rows_that_ended(view_of: Make) -> None:
-    """What retry() asks for again is told; what was never sent is no blank row, and what is left is said."""
+    """The view shows the rows that retry() asks for, no row that was never sent, and the number of rows left."""
     hold = [True]
 
     def script(text: str) -> Any:

@@ -1,4 +1,4 @@
-"""The fields of a type, one by one."""
+"""Tests the fields of a type for display."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Movie(TypedDict):
 
 
 def of(annotation: Any, **more: Any) -> TypeField:
-    """The only field of a Struct with this type."""
+    """Return the only field of a Struct with this type."""
     [field, *_], _ = fields(msgspec.defstruct("One", [("one", annotation, *more.values())]))
     return field
 

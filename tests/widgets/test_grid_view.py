@@ -1,4 +1,4 @@
-"""GridView without a page: what it is sent, what it sends, what a notebook keeps."""
+"""GridView without a page: its messages in both directions, and what a notebook keeps."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ TRUTH = pd.DataFrame({"topic": ["account", "billing", "account"]}, index=INPUTS.
 
 
 def hear(view: mf.GridView, kind: str, **content: Any) -> None:
-    """What the page says."""
+    """Deliver a message of the page."""
     view._receive(view, {"type": kind, **content}, [])
 
 
@@ -212,7 +212,7 @@ def test_a_frame_that_is_no_grid_is_refused() -> None:
 
 
 class Held(Scripted):
-    """Answers so many texts, and the others when they are let go."""
+    """Answers some texts at once, and the others when the test releases them."""
 
     def __init__(self, free: int) -> None:
         super().__init__(lambda text: f"said {text}", parallel=2)
@@ -228,7 +228,7 @@ class Held(Scripted):
 
 
 def until(true: Callable[[], Any]) -> None:
-    """Wait for something that has to become true."""
+    """Wait until a condition is true; fail after the time limit."""
     ends = time.monotonic() + 30
     while not true():
         assert time.monotonic() < ends

@@ -1,4 +1,4 @@
-"""A page's message is dealt with at once: no handler takes long, whatever was typed, pasted or answered."""
+"""Tests that a page's message is handled at once: no handler takes long, whatever was typed, pasted or answered."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ HOSTILE = {
 
 
 def seconds_of(handle: Callable[[], object]) -> float:
-    """The least of three, of the processor's time of this thread."""
+    """Return the shortest of three CPU times of this thread."""
     found = []
     for _ in range(3):
         began = time.thread_time()
@@ -140,7 +140,7 @@ _ASKS = frozenset(("run", "rerun", "again", "continue", "branch", "go"))  # a mo
 
 
 def fitted(kind: Any, value: Any) -> Any:
-    """The value, where a field of this type can be it or hold it; else the simplest value of the type."""
+    """Return the value, or a container of it, if it fits a field of this type; else the type's simplest value."""
     draft = {"text": value, "role": "user", "call": "", "ids": [], "texts": {}}
     for one in (value, draft, [value], "a", 0, True, [], {}, {**draft, "text": "a"}, "approve"):
         with contextlib.suppress(msgspec.ValidationError, RecursionError):

@@ -1,4 +1,4 @@
-"""A page's modules, joined: what arrives is one module that does what they do."""
+"""Tests that the joined module of a page does what its modules do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def written(folder: Path, **texts: str) -> Path:
 
 
 def said(code: str) -> str:
-    """What node prints of a module."""
+    """Return the output of a module under node."""
     done = subprocess.run([node(), "--input-type=module"], input=code, capture_output=True, text=True, timeout=60)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -47,7 +47,7 @@ def test_modules_keep_their_names_to_themselves(tmp_path: Path) -> None:
 
 
 def test_a_line_of_a_module_is_a_line_of_the_page() -> None:
-    """So that a place in an error's details can be counted."""
+    """So the line numbers in an error's details can be used."""
     for path in MODULES:
         lines = join(path).text.split("\n")
         first = lines.index(f"// {path.name}") + 2

@@ -1,4 +1,4 @@
-"""What a widget sends to its page, and what a saved notebook keeps of it, shows no secret."""
+"""Tests that no secret is in a widget's messages to its page, or in the saved notebook."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ECHOED = f"Incorrect API key provided: {KEY} for {GATEWAY}."
 
 
 def playground_with_secrets(server: Server) -> Bench:
-    """Built here, so that no frame of a failure holds what it was built from."""
+    """Build a playground here, so that no frame of a failure holds its secrets."""
     return Bench(server, mf.Playground(model_with_secrets(server.url), prompt="Hi"))
 
 

@@ -1,4 +1,4 @@
-"""The design system: what every page gets, and what ``mf.display`` changes."""
+"""The design system: the style sheets of every page, and the effect of ``mf.display``."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_the_sheet_is_short_and_whole() -> None:
 
 
 def test_colours_come_from_the_theme_alone() -> None:
-    """Apart from fallbacks for hosts without Jupyter's variables, and a shadow."""
+    """The exceptions are fallbacks for hosts without Jupyter's variables, and a shadow."""
     for name in ("tokens", "parts"):
         text = re.sub(r"light-dark\([^)]*\)", "", sheet(name))
         assert re.findall(r"#[0-9a-fA-F]{3,8}\b|rgba?\(", text) == [], name

@@ -1,4 +1,4 @@
-"""The message builder without a page: messages both ways, hands, files, variables and what its parent is promised."""
+"""The message builder without a page: messages both ways, edits, files, variables, and its interface for a parent."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ DRAFT = {"text": "", "role": "user", "call": "", "ids": [], "texts": {}}
 
 
 class Desk:
-    """A builder without a page; what the page would be told is recorded."""
+    """A builder without a page; its messages to the page are recorded."""
 
     def __init__(self, *args: Any, **options: Any) -> None:
         self.builder = MessageBuilder(*args, **options)

@@ -1,4 +1,4 @@
-"""What a page is told of a growing Markdown text is what it has to show, and drawing it costs little."""
+"""Tests that a page gets the right Markdown of a growing text, and that drawing it costs little."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ LONG = {
 
 
 class Told:
-    """What a page has: it counts in UTF-16 units, as ``stream.js`` does."""
+    """The content of a page, which counts in UTF-16 units, as ``stream.js`` does."""
 
     def __init__(self) -> None:
         self.feed = Feed(markdown=True)
@@ -52,7 +52,7 @@ class Told:
 
     @property
     def shown(self) -> str:
-        """The text after the open block."""
+        """Return the text after the open block."""
         return self.tail[: len(self.tail) - self.held]
 
 

@@ -1,4 +1,4 @@
-"""What is said beforehand of a start is what the call then does, and what is said afterwards is what happened."""
+"""Tests that the forecast for a start agrees with the call, and that the verdict agrees with the answer."""
 
 from __future__ import annotations
 
@@ -164,7 +164,7 @@ def test_for_a_structure_its_own_beginnings_are_offered(schema: Any, texts: list
 
 
 def judged(reply: Reply, start: str, profile: dict[str, Any], *more: Reply, **keywords: Any) -> str:
-    """What is said of an answer to a start."""
+    """Return the verdict on an answer to a start."""
     options = {name: keywords.pop(name) for name in ("prefill_mode",) if name in keywords}
     with serving(reply, *more) as server:
         answer = model_at(server.url, profile=profile, **options)("Hi", prefilling=start, **keywords)

@@ -1,4 +1,4 @@
-"""What a page sends: a message that fits is handled, any other is refused, said on the view and logged."""
+"""Messages of a page: a message of the right shape is handled; any other is refused, shown on the view and logged."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``PlanView`` looks on at plans, shows what is over, stops what runs, and leaves a twin."""
+"""``PlanView`` watches running plans, shows finished ones, stops a run, and leaves a twin."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.browser import plan_samples as samples
 
 
 class Telling(PlanView):
-    """A view whose messages are kept."""
+    """A view that keeps its messages."""
 
     def __init__(self, source: Any = None) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -39,7 +39,7 @@ def view() -> Iterator[Telling]:
 
 
 def until(true: Callable[[], Any]) -> None:
-    """Wait for something that has to become true."""
+    """Wait until a condition is true; fail after the time limit."""
     ends = time.monotonic() + 30
     while not true():
         assert time.monotonic() < ends
@@ -51,7 +51,7 @@ runs = pytest.mark.parametrize("kind", RUNS)
 
 
 def last_of(moments: list[dict[str, Any]], kind: str, key: str) -> dict[Any, dict[str, Any]]:
-    """What was told of each thing at last: what is told again adds to what was told first."""
+    """Return the last state of each thing in the messages; a later message adds to an earlier one."""
     found: dict[Any, dict[str, Any]] = {}
     for moment in moments:
         if moment["t"] == kind:

@@ -1,4 +1,4 @@
-"""The code that a playground gives: run in a notebook, it asks the same and ends with the same messages."""
+"""Tests that the code of a playground, run in a notebook, sends the same request and ends with the same messages."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def add(a: int, b: int) -> int:
 
 
 class Notebook:
-    """A notebook's names, with a playground in them."""
+    """The names of a notebook, with a playground."""
 
     def __init__(self, server: Server, names: dict[str, Any]) -> None:
         self.server = server
@@ -51,7 +51,7 @@ class Notebook:
         return self.names
 
     def same(self, playground: mf.Playground) -> str:
-        """Run the playground, then its code: the same is sent, and the same comes out; returns the code."""
+        """Run the playground, then its code; check that request and result are the same; return the code."""
         playground.run(wait=True)
         asked, code, messages = len(self.server.bodies), playground.code, playground.messages
         names = self.run(code)
@@ -68,7 +68,7 @@ def unstreamed(body: dict[str, Any]) -> dict[str, Any]:
 
 @pytest.fixture
 def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Notebook]]:
-    """Make a notebook with a server that answers each reply twice over: to the playground, and to its code."""
+    """Make a notebook with a server that sends each reply twice: to the playground, and to its code."""
     contexts = []
 
     def make(*replies: Reply, **names: Any) -> Notebook:

@@ -1,4 +1,4 @@
-"""Images in the playground: refused where the model takes none, sent byte for byte where it does, never in a state."""
+"""Images in the playground: refused if the model takes none, else sent byte for byte; never in the widget's state."""
 
 from __future__ import annotations
 

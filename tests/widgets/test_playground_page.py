@@ -1,4 +1,4 @@
-"""What a playground and its page say to each other, and what a saved notebook keeps."""
+"""The messages between a playground and its page, and what a saved notebook keeps."""
 
 from __future__ import annotations
 
@@ -149,7 +149,7 @@ def test_a_page_that_loads_after_the_run_has_the_end_in_its_state(bench: Bench) 
 
 @pytest.fixture
 def wired(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """The size of each message that any widget sends."""
+    """The sizes of all messages of all widgets."""
     sizes: list[int] = []
 
     def send(_widget: Any, message: Any, buffers: Any = None) -> None:
@@ -275,7 +275,7 @@ def test_a_broken_struct_in_the_notebook_does_not_break_the_playground(
 
 
 class Reader(HTMLParser):
-    """Lists tags and attributes outside the style sheet."""
+    """Collects tags and attributes outside the style sheet."""
 
     def __init__(self, markup: str) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""A plan schema in the playground: asked for in one call, or run as a plan, whose view is the panel."""
+"""A plan schema in the playground: asked for in one call, or run as a plan, whose view is shown in the panel."""
 
 from __future__ import annotations
 

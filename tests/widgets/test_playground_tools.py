@@ -1,4 +1,4 @@
-"""Tools in the playground: the loop, what a person decides on each call, and how it ends."""
+"""Tools in the playground: the loop, a person's decision on each call, and how the loop ends."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ Build = Callable[..., Bench]
 
 
 def calling(*calls: tuple[str, str], text: str = "") -> Reply:
-    """A streamed answer that calls ``add``: ids and arguments."""
+    """Return a streamed answer that calls ``add``: ids and arguments."""
     made: list[bytes] = []
     for index, (id_, arguments) in enumerate(calls):
         half = len(arguments) // 2
@@ -54,7 +54,7 @@ def build() -> Iterator[Build]:
 
 
 class Adder:
-    """The tool, and how it was called."""
+    """The tool, which records its calls."""
 
     def __init__(self) -> None:
         self.asked: list[tuple[int, int]] = []
@@ -226,7 +226,7 @@ def test_of_two_answers_the_page_is_told_the_calls_that_nothing_runs(build: Buil
 
 
 def test_after_a_stop_no_further_tool_runs(build: Build) -> None:
-    """A tool that was running may end; what it gives is not seen, and the next call of the turn is not run."""
+    """A running tool may end, but its result is not used, and the next call of the turn is not run."""
     entered, gate, asked = threading.Event(), threading.Event(), list[int]()
 
     def add(a: int, b: int) -> int:
@@ -333,7 +333,7 @@ def test_a_plain_answer_ends_the_view_of_calls_too(build: Build, adder: Adder) -
 def test_a_cell_that_waits_for_a_click_is_told_what_to_do(
     build: Build, adder: Adder, monkeypatch: pytest.MonkeyPatch, heard: bool
 ) -> None:
-    """A click would be handled after the cell, by the thread that waits."""
+    """A click would be handled only after the cell, by the same thread that waits for it."""
     monkeypatch.setattr(_approval, "SEEN_SECONDS", 0.1)
     bench = build(calling(("call_1", SUM)), tools=[adder.add])
     if heard:

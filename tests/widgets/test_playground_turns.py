@@ -1,4 +1,4 @@
-"""Another answer in the place of one: rerun, go on from its text or from a token, undo; two models side by side."""
+"""New answers in place of an earlier one: rerun, go on from its text or from a token, undo; two models side by side."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from .bench import Bench, Person, answers, eventually, model_of, slow
 
 
 def with_logprobs(*tokens: str) -> Reply:
-    """A streamed answer with the probabilities of its tokens, each with one alternative."""
+    """Return a streamed answer with the probabilities of its tokens, each with one alternative."""
     pieces = []
     for token in tokens:
         top = [
@@ -296,7 +296,7 @@ def test_a_failed_rerun_takes_back_nothing_but_itself(bench: Bench) -> None:
 
 @pytest.fixture
 def two(request: pytest.FixtureRequest) -> Iterator[Bench]:
-    """A bench whose playground compares; the second model has a server of its own, as ``bench.other``."""
+    """A bench whose playground compares two models; the second model's server is ``bench.other``."""
     first, second = request.param
     with serving(*first) as server, serving(*second) as other:
         playground = mf.Playground(model_of(server), compare=model_of(other, "scripted/two"), tools=[add])

@@ -1,4 +1,4 @@
-"""ReviewView without a page: what it is sent, what it sends, what a notebook keeps."""
+"""ReviewView without a page: its messages in both directions, and what a notebook keeps."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def reviewed(texts: Any = TEXTS, **options: Any) -> mf.ReviewView:
 
 
 def hear(view: mf.ReviewView, kind: str, **content: Any) -> None:
-    """What the page says."""
+    """Deliver a message of the page."""
     view._receive(view, {"type": kind, "position": view.row.get("position"), **content}, [])
 
 

@@ -1,4 +1,4 @@
-"""What a feed collects goes to the page in numbered batches; a report fits between two of them."""
+"""Tests that a feed sends its events to the page in numbered batches, and that a report fits between two of them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .bench import eventually
 
 
 class Told:
-    """What a page was told, with the times."""
+    """The messages to a page, with their times."""
 
     def __init__(self) -> None:
         self.batches: list[tuple[int, str]] = []
@@ -80,7 +80,7 @@ def test_what_is_left_at_the_end_is_sent_at_once() -> None:
 
 
 def test_a_report_has_the_text_up_to_its_number_and_the_rest_follows() -> None:
-    """A page that missed something takes the report and goes on with the next number."""
+    """A page that missed a batch takes the report and goes on with the next number."""
     reports: list[tuple[int, str]] = []
     with telling() as told:
         for n in range(200):
@@ -94,7 +94,7 @@ def test_a_report_has_the_text_up_to_its_number_and_the_rest_follows() -> None:
 
 
 def test_a_report_waits_for_a_batch_that_is_being_sent() -> None:
-    """Or it would name a batch that the page has not got, and the page would take it for one that it missed."""
+    """Otherwise it would name a batch that the page does not have yet, and the page would count it as missed."""
     sending, release = threading.Event(), threading.Event()
     order: list[tuple[str, int]] = []
 
@@ -128,7 +128,7 @@ def test_what_comes_after_the_end_is_dropped_and_no_thread_is_left() -> None:
 
 
 def test_a_thread_knows_what_its_caller_knows() -> None:
-    """An ipykernel keeps in a context variable which cell is speaking."""
+    """ipykernel keeps in a context variable which cell is running."""
     import contextvars
 
     cell, seen = contextvars.ContextVar[str]("cell"), list[str]()
@@ -150,7 +150,7 @@ def test_the_thread_ends_when_nothing_comes_and_begins_again(monkeypatch: pytest
 
 
 def test_a_report_after_the_last_block_has_it_once() -> None:
-    """The page takes the open block as it was told, and the finished one when it is told it."""
+    """The page shows the open block as it was sent, and the finished block once it is sent."""
     feed = Feed(markdown=True)
     feed.add(TextDelta("one\n\ntwo"))
     feed.batch()

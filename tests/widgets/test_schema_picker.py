@@ -1,4 +1,4 @@
-"""The picker of what an answer is decoded to, without a page."""
+"""The picker of the type that an answer is decoded to, without a page."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Place(msgspec.Struct):
 
 
 class Wordless(msgspec.Struct):
-    """It has no JSON form, though its fields can be read."""
+    """A type without a JSON form, whose fields can still be read."""
 
     part: msgspec.msgpack.Ext
 
@@ -67,7 +67,7 @@ def open_picker(notebook: dict[str, Any]) -> Iterator[Open]:
 
 
 def receive(picker: SchemaPicker, kind: str, **content: Any) -> None:
-    """Let a message of the page arrive, as ipywidgets hands it on."""
+    """Deliver a message of the page, as ipywidgets does."""
     picker._receive(picker, {"type": kind, **content}, [])
 
 

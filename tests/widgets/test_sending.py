@@ -1,4 +1,4 @@
-"""How a structure is asked for, in words, is what the request says."""
+"""Tests that the description of how a structure is asked for agrees with the request."""
 
 from __future__ import annotations
 

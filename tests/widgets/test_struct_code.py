@@ -1,4 +1,4 @@
-"""A Struct from a form: what the code says is what is built, and nothing in a form gets out of its place."""
+"""A Struct from a form: the code and the built type agree, and no text of a form becomes other code."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def form(*fields: FieldForm, name: str = "Person") -> StructForm:
 
 
 def run(code: str, name: str) -> Any:
-    """Run code as a cell would; return what it defines."""
+    """Run code as a cell would; return the names that it defines."""
     space: dict[str, Any] = {"__name__": "__main__"}
     exec(compile(code, "cell", "exec", dont_inherit=True), space)
     return space[name]

@@ -1,4 +1,4 @@
-"""The view of tool calls, without a page: what it reads, what it tells a page, what is decided, what it keeps."""
+"""The view of tool calls, without a page: its sources, its messages, the decisions, and what it keeps."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def travel(to: Place, via: list[Place], how: str = "train") -> str:
 
 
 def fragments(call: int, id_: str | None, name: str, text: str, *, pieces: int = 4) -> list[bytes]:
-    """The chunks of one call: a first with its name, then its arguments."""
+    """Return the chunks of one call: the first with its name, then its arguments."""
     size = -(-len(text) // pieces)
     opening = {"index": call, "id": id_, "type": "function", "function": {"name": name, "arguments": ""}}
     rest = [{"index": call, "function": {"arguments": text[at : at + size]}} for at in range(0, len(text), size)]
@@ -59,7 +59,7 @@ def fragments(call: int, id_: str | None, name: str, text: str, *, pieces: int =
 
 
 def calling(*pieces: list[bytes] | float) -> Reply:
-    """An answer that calls tools; numbers are pauses."""
+    """Return an answer that calls tools; numbers are pauses."""
     flat: list[bytes | float] = []
     for piece in pieces:
         flat += piece if isinstance(piece, list) else [piece]
@@ -67,7 +67,7 @@ def calling(*pieces: list[bytes] | float) -> Reply:
 
 
 class Watched(ToolCallView):
-    """A view whose messages are kept, with their times."""
+    """A view that keeps its messages with their times."""
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         self.sent: list[tuple[float, dict[str, Any]]] = []
@@ -80,7 +80,7 @@ class Watched(ToolCallView):
         return [content for _, content in list(self.sent) if content["type"] == kind]
 
     def page(self, kind: str, **content: Any) -> None:
-        """A message of the page, on the thread on which an ipykernel 7 handles them."""
+        """Deliver a message of the page, on the thread on which ipykernel 7 handles messages."""
         thread = threading.Thread(target=self._receive, args=(self, {"type": kind, **content}, []))
         thread.start()
         thread.join(5)
@@ -93,12 +93,12 @@ class Watched(ToolCallView):
         return value
 
     def asked(self, lane: int = 0) -> None:
-        """Wait until a page was told of the question about a call, and show it."""
+        """Wait until the question about a call was sent to the page; report that the page shows it."""
         self.wait_for(lambda: self.card(lane).get("phase") == "asked", "the question")
         self.page("seen", lanes=[lane])
 
     def card(self, lane: int = 0) -> dict[str, Any]:
-        """What a page knows of a call beside its fragments."""
+        """Return what a page knows of a call besides its fragments."""
         cards = [batch["lanes"][str(lane)] for batch in self.told("batch") if str(lane) in batch.get("lanes", {})]
         return cards[-1] if cards else {}
 
@@ -336,7 +336,7 @@ def test_a_whole_run_is_a_trait_only_once_it_has_ended(watch: Watch) -> None:
 
 
 def deciding(view: Watched, call: mf.ToolCall) -> tuple[threading.Thread, list[Any]]:
-    """Ask on a thread; what came of it is in the list."""
+    """Ask on a thread; return the thread, and the list that gets the result."""
     said: list[Any] = []
 
     def work() -> None:
@@ -678,7 +678,7 @@ def many(count: int, text: str = "{}") -> list[tuple[int, int, str, str, str]]:
 
 
 def whole_of(view: Watched) -> dict[str, Any]:
-    """What a page gets that loads."""
+    """Return the message that a page gets when it loads."""
     view.sent.clear()
     view.page("hello", run=0, seq=0)
     return view.told("progress")[-1]

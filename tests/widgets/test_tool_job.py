@@ -1,4 +1,4 @@
-"""Work on a thread: one end, and a stop that is quick whatever the work waits for."""
+"""Work on a thread: it ends once, and stops fast, whatever it waits for."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from tests.moments import LONG, quickly
 
 
 class Watched(ToolJob):
-    """A job whose ends are counted."""
+    """A job that counts its ends."""
 
     def __init__(self, work: Callable[[ToolJob], Any]) -> None:
         self.ends: list[str] = []

@@ -1,4 +1,4 @@
-"""Messages as cards, and what an edit makes of them."""
+"""Tests messages as cards, and the results of edits."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def kinds(message: dict[str, Any]) -> list[str]:
 
 
 def kept(message: dict[str, Any]) -> list[dict[str, Any]]:
-    """The edit that changes nothing."""
+    """Return the edit that changes nothing."""
     return [{"key": part["key"]} for part in parts(message)]
 
 

@@ -1,4 +1,4 @@
-"""A key that is typed into a field is gone from the widget's state at once."""
+"""Tests that a key that is typed into a field is removed from the widget's state at once."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def view(request: pytest.FixtureRequest) -> Iterator[View]:
 
 
 def told(view: View) -> list[dict[str, Any]]:
-    """Write down what the widget sends from now on."""
+    """Record the messages that the widget sends from now on."""
     messages: list[dict[str, Any]] = []
     view._send = lambda message, buffers=None: messages.append(message)
     return messages

@@ -26,7 +26,7 @@ class Triage(msgspec.Struct):
 
 
 class Answering(Server):
-    """Answers by what it is asked: a prompt that says "well" is right, any other says billing."""
+    """Answers rightly to a prompt that says "well", and "billing" to any other."""
 
     request_queue_size = 512
 

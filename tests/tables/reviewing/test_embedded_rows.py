@@ -1,4 +1,4 @@
-"""A review of what the embedded model answered to 200 sentences; `benchmarks/review.py --write` asks it again."""
+"""A review of the embedded model's answers to 200 sentences; `benchmarks/review.py --write` asks it again."""
 
 from __future__ import annotations
 

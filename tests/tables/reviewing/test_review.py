@@ -201,7 +201,7 @@ def test_equal_rows_are_decided_together_after_the_next_look(counting: Counting,
 
 
 def planted(counting: Counting, store: Path) -> tuple[pd.DataFrame, pd.DataFrame, list[str]]:
-    """Two hundred rows, one in eight of them wrong, and how sure a model was of them: less so where it is wrong."""
+    """Return two hundred rows, one in eight of them wrong, and their confidences, which are lower for wrong rows."""
     chance = random.Random(7)
     names = [f"Name{number}" for number in range(200)]
     wrong = set(chance.sample(names, 25))
@@ -244,7 +244,7 @@ class Stay(msgspec.Struct):
 def test_without_a_confidence_or_among_equal_ones_what_the_text_does_not_hold_comes_first(
     field: str, agreed: bool
 ) -> None:
-    """A number or a date counts as held however the text writes it."""
+    """A number or a date counts as in the text, however the text writes it."""
     other = {"name": "Nobody", "year": 1733, "price": 3.25, "day": datetime.date(2014, 6, 27)}
     texts, answers, wrong = [], {}, set()
     for number in range(200):
