@@ -270,7 +270,7 @@ function leftFacts({ counts, figures }) {
  * @param {() => void} toEnd
  */
 function footLine(above, all, toEnd) {
-  const figures = element("span", { class: "mf-figs mf-mid" });
+  const figures = element("span", { class: "mf-figs" });
   const shown = element("span", { class: "mf-note mf-mid" });
   const back = textButton("show all rows", "the last rows of all kinds", all);
   const follow = textButton("follow", "go to the last row, and follow those that arrive (End)", toEnd, { key: "End", class: "mf-dim mf-small mf-mid" });

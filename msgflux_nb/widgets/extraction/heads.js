@@ -39,7 +39,7 @@ export function columnHead(name, head) {
       bars.set(key, bar);
       next.set(key, count);
       bar.title = `${title}: ${counted(count)} row${count === 1 ? "" : "s"}`;
-      bar.classList.toggle("mf-grew", before.size > 0 && count > (before.get(key) ?? 0));
+      bar.classList.toggle("mf-grew", growing && before.size > 0 && count > (before.get(key) ?? 0));
       size(bar, count);
       return bar;
     });
@@ -50,7 +50,7 @@ export function columnHead(name, head) {
   }
 
   const none = element("i", { class: "mf-none" });
-  let absent = 0;
+  let [absent, growing] = [0, true];
   /** @type {Head} */
   let drawn = head;
   /** @type {string | null | undefined} the cell of the open row; undefined for no row */
@@ -82,9 +82,13 @@ export function columnHead(name, head) {
     return absent ? [none] : [];
   }
 
-  /** @param {Head} told */
-  function draw(told) {
+  /**
+   * @param {Head} told
+   * @param {boolean} grows whether rows arrive, so that what has grown is marked
+   */
+  function draw(told, grows) {
     drawn = told;
+    growing = grows;
     absent = told.missing ?? 0;
     if (told.bars) drawHistogram(told.bars, told.ends ?? ["", ""]);
     else if (told.shares) drawShares(told.shares, told);

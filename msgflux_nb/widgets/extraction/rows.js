@@ -70,7 +70,7 @@ export function rowTable(ask, turned) {
       );
       table.style.setProperty("--mf-least", String(40 * texts + 27 * numbers));
     }
-    heads.forEach((one, place) => one.draw(picture.heads[place]));
+    heads.forEach((one, place) => one.draw(picture.heads[place], picture.state === "running"));
   }
 
   /** @param {Picture} picture */
@@ -157,7 +157,7 @@ export function rowTable(ask, turned) {
     if (exception || flags) gutter.append(" ", icon(/** @type {IconName} */ (shown[0])), element("span", { class: "mf-hidden" }, ` ${flags ? "changed on the way" : said}`));
     const row = element("tr", { tabindex: "-1", "data-position": position, "data-s": exception || flags ? shown[1] : null }, gutter);
     if (error || !cells.length) {
-      row.append(element("td", { class: "mf-why", colspan: Math.max(1, picture.columns.length), title: error }, element("b", {}, said), error ? ` · ${error.replace(/^[A-Z]\w*(?:Error|Exception): /, "")}` : ""));
+      row.append(element("td", { class: "mf-why", colspan: Math.max(1, picture.columns.length), title: error }, element("div", { class: "mf-cut" }, element("b", {}, said), error ? ` · ${error.replace(/^[A-Z]\w*(?:Error|Exception): /, "")}` : "")));
     } else {
       row.append(...cells.map((cell, at) => element("td", { class: cellClass(cell, picture.heads[at]), title: cell }, cell ?? "–")));
     }
@@ -188,8 +188,9 @@ export function rowTable(ask, turned) {
   /** @param {(Node | string)[]} content */
   function show(content) {
     const width = Math.max(1, names.length) + (head.querySelector(".mf-more") ? 1 : 0);
-    detail = element("tr", { class: "mf-detail" }, element("td", {}), element("td", { colspan: width }, ...content));
+    detail = element("tr", { class: "mf-detail" }, element("td", {}), element("td", { colspan: width }, element("div", {}, ...content)));
     place();
+    node.style.setProperty("--mf-detail", `${detail.offsetHeight}px`);
     detail.scrollIntoView({ block: "nearest" });
   }
 
