@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 import msgflux_nb as mf
+from msgflux_nb.widgets.grid.grid_view import Open
 from tests.tables.scripted_model import Scripted
 
 from .widget_page import WidgetPage
@@ -44,6 +45,35 @@ def opened(page: Page) -> Iterator[WidgetPage]:
     yield widget
     assert widget.errors() == []
     assert page.locator("img").count() == 0
+
+
+def test_only_whole_rows_are_seen_above_the_open_answer(page: Page) -> None:
+    view = mf.GridView(grid(40))
+    WidgetPage(page, mf.GridView, {"board": view.board, "opened": view.opened})
+    rest = """() => {
+      const wrap = document.querySelector(".mf-wrap"), row = wrap.querySelector("tbody tr").offsetHeight;
+      const room = wrap.clientHeight - wrap.querySelector("thead").offsetHeight;
+      return [room / row, wrap.scrollHeight > wrap.clientHeight];
+    }"""
+    page.wait_for_function(f"() => Number.isInteger(({rest})()[0])")
+    rows, scrolls = page.evaluate(rest)
+    assert rows >= 3
+    assert scrolls
+    expect(page.locator("thead b").first).to_have_text("p0")
+    expect(page.locator("thead .mf-edge span").first).to_have_text("Prompt 0:")  # without the place of the input
+
+
+def test_the_open_answer_stays_in_sight_when_the_view_becomes_narrow(page: Page) -> None:
+    view = mf.GridView(grid())
+    view._on_open(Open(row=0, column=9), [])
+    WidgetPage(page, mf.GridView, {"board": view.board, "opened": view.opened})
+    page.locator("body").evaluate("(body) => (body.style.width = '480px')")
+    sees = """() => {
+      const cell = document.querySelector("[aria-current]").getBoundingClientRect();
+      const room = document.querySelector(".mf-wrap").getBoundingClientRect();
+      return cell.left >= room.left + 200 && cell.right <= room.right;
+    }"""
+    page.wait_for_function(sees)
 
 
 def test_keys_do_not_wait_for_a_slow_kernel(page: Page) -> None:
@@ -141,14 +171,14 @@ def test_cells_fill_in_one_by_one_and_the_button_stops_and_goes_on(page: Page) -
     assert len(widget.sent("go")) == 1
     running = {"state": "running", "action": "stop", "action_label": "Stop", "unanswered": 4, "paid": "$0.01 of $0.10"}
     expect(page.locator(".mf-top").get_by_text("$0.01 of $0.10")).to_be_hidden()
-    heads = [{**head, "done": 1} for head in view.board["heads"]]
+    heads = [{**head, "cost": 0.002, "seconds": 0.42} for head in view.board["heads"]]
     view.run(wait=True)
     row = view._board.row(1)
     page.evaluate("() => (window.kept = document.querySelector('tr[data-row=\"0\"]'))")
     widget.deliver({"type": "filled", "rows": [row], "heads": heads, **running})
     expect(page.locator('[data-place="1 1"]')).to_have_text("said Well: b")
     expect(page.locator('[data-place="2 1"]')).to_have_text("")
-    expect(page.locator("th.mf-model").nth(1)).to_contain_text("1 of 3")
+    expect(page.locator("th.mf-model").nth(1)).to_contain_text("$0.0020 · 0.4 s")
     expect(page.locator(".mf-top .mf-is")).to_have_text("2 of 6")
     expect(page.locator(".mf-top").get_by_text("$0.01 of $0.10")).to_be_visible()
     assert page.evaluate("() => window.kept.isConnected")  # what has not changed is not drawn anew

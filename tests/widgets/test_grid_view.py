@@ -245,7 +245,7 @@ def test_cells_fill_in_while_it_runs_and_it_is_stopped_and_goes_on(monkeypatch: 
     until(lambda: view.board["answers"] - view.board["unanswered"] == 7)
     until(lambda: sum(cell["mark"] == "asking" for row in view.board["rows"] for cell in row["cells"]) == 2)
     assert (view.state, view.board["action"]) == ("running", "stop")
-    assert sum(head["done"] for head in view.board["heads"]) == 7
+    assert all(head["seconds"] is not None for head in view.board["heads"])
     assert view.board["rows"][0]["cells"][1]["parts"][0][0].startswith("said Think well")
     filled = [one for one in told if one["type"] == "filled"]
     assert filled[-1]["unanswered"] == 9
@@ -265,8 +265,35 @@ def test_cells_fill_in_while_it_runs_and_it_is_stopped_and_goes_on(monkeypatch: 
     assert view.state == "complete"
     assert view.result.notna().to_numpy().all()
     assert len(model.sent) == 16 + 2  # what was in flight
-    assert [head["done"] for head in view.board["heads"]] == [None, None]
     assert view.board["action"] == ""
+
+
+def test_a_running_column_has_its_cost_and_seconds_so_far() -> None:
+    model = Held(free=4)
+    model.metadata = Metadata(cost=0.01)
+    view = mf.GridView(PROMPTS, [f"input {n}" for n in range(8)], models=model, store=False)
+    assert [head["cost"] for head in view.board["heads"]] == [None, None]
+    view.run()
+    until(lambda: [head["cost"] for head in view.board["heads"]] == [0.02, 0.02])
+    assert all(head["seconds"] >= 0 for head in view.board["heads"])
+    model.go.set()
+    assert view.wait(30)
+    assert [round(head["cost"], 6) for head in view.board["heads"]] == [0.08, 0.08]
+
+
+@pytest.mark.parametrize(
+    ("inputs", "title", "label"),
+    [
+        (["a", "b"], "2 inputs", "input 0"),
+        (pd.Series(["a", "b"], index=pd.Index([4, 9], name="mail"), name="text"), "2 mails", "mail 4"),
+        (pd.Series(["a", "b"], name="letter"), "2 letters", "letter 0"),
+        (pd.Series(["a", "b"], name="the body"), "2 inputs", "the body 0"),
+    ],
+)
+def test_inputs_are_called_by_their_own_name(inputs: Any, title: str, label: str) -> None:
+    view = mf.GridView(PROMPTS, inputs, models=Scripted(answer), store=False)
+    assert view.board["title"] == f"2 prompts × 1 model × {title}"
+    assert (view.opened["label"], view.board["noun"]) == (label, label.rpartition(" ")[0])
 
 
 @pytest.mark.parametrize(
@@ -304,7 +331,7 @@ def test_a_running_grid_with_a_truth_marks_its_answers_and_scores_those_so_far()
     view = mf.GridView(PROMPTS, ["a", "b", "c", "d"], models=model, score=truth, store=False)
     view.run()
     until(lambda: view.board["unanswered"] == 3)
-    until(lambda: sum(head["done"] for head in view.board["heads"]) == 5)
+    until(lambda: all(head["score"] is not None for head in view.board["heads"]))
     assert view.board["judged"] == "truth"
     assert [[cell["mark"] for cell in row["cells"]] for row in view.board["rows"][:2]] == [
         ["right", "wrong"],

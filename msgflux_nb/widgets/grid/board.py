@@ -32,6 +32,7 @@ FILTERS = ("where they differ", "where one is wrong", "not rated", "all")
 
 _SHORT = 80  # characters of a value in a cell
 _WHOLE = 20_000  # characters of an open answer or input
+_NOUN = 24  # of the word for an input
 _PARTS = 4  # fields in a cell
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 # Of Python's grammar, what a type is written with.
@@ -87,6 +88,12 @@ class Board:
         """The number of answers that were not asked for or were interrupted."""
         ledger = self.run.batch.ledger
         return ledger.counts["pending"] + ledger.counts["interrupted"] + len(self.run.rows) - ledger.finished
+
+    @property
+    def noun(self) -> str:
+        """The word for an input: the name of the index or of the Series, if it is a word."""
+        names = (self.run.index.name, getattr(self.run.inputs, "name", None))
+        return next((str(name)[:_NOUN] for name in names if name is not None and str(name).strip()), "input")
 
     @property
     def paid(self) -> str:
@@ -166,7 +173,7 @@ class Board:
         return heads
 
     def _scored(self, column: int) -> dict[str, Any]:
-        """Return score, cost and time of a column; before the grid's end, only the score."""
+        """Return score, cost and time of a column at the grid's end; before, only the share of good ratings."""
         rated = self._rated(column) if self.marks is None else {}
         if not self.run.scores:
             return rated
@@ -176,7 +183,9 @@ class Board:
     def _filled(self, column: int) -> dict[str, Any]:
         if self.filling is None:
             return {}
-        told: dict[str, Any] = {"done": self.filling.done[column], "failed": self.filling.failed[column]}
+        spent = self.filling.seconds[column]
+        told: dict[str, Any] = {"cost": self.filling.costs[column], "failed": self.filling.failed[column]}
+        told |= {"seconds": sum(spent) / len(spent) if spent else None}
         marked, right = self.filling.marked[column], self.filling.right[column]
         return told if not marked else told | _share(right, marked)
 
@@ -254,7 +263,7 @@ class Board:
         return {
             "row": row,
             "column": shown,
-            "label": str(self.run.index[cell.place]),
+            "label": f"{self.noun} {self.run.index[cell.place]}",
             "input": _cut(self._input(cell.place), _WHOLE),
             "who": "hidden until you have rated it" if hidden else f"{self.run.prompts[cell.prompt].name} · {model}",
             "against": against,
@@ -312,7 +321,7 @@ def _share(right: float, of: int) -> dict[str, float]:
 
 
 def _no_score() -> dict[str, Any]:
-    return {**dict.fromkeys(("score", "low", "high", "cost", "seconds", "done")), "failed": 0, "best": False}
+    return {**dict.fromkeys(("score", "low", "high", "cost", "seconds")), "failed": 0, "best": False}
 
 
 def _written(schema: Any) -> str:

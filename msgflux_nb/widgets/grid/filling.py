@@ -18,9 +18,10 @@ class Filling:
         run: the grid, which has not begun yet.
 
     Attributes:
-        done: the number of answers that have ended, by column.
-        failed: the number of those that failed, by column.
+        failed: the number of answers that failed, by column.
         asked: the positions in flight at the last call of ``news``.
+        costs: the known cost in dollars, by column; None for none.
+        seconds: the known seconds of each answer, by column.
         marks: the marks of the answers so far by a truth; None without one.
         right: the sum of the marks, by column.
         marked: the number of answers with a mark, by column.
@@ -32,13 +33,17 @@ class Filling:
         self._lock = threading.Lock()
         self._ended: list[int] = []
         self.asked: frozenset[int] = frozenset()
-        self.done, self.failed = [0] * self._width, [0] * self._width
+        self.failed = [0] * self._width
+        self.costs: list[float | None] = [None] * self._width
+        self.seconds: list[list[float]] = [[] for _ in range(self._width)]
         self.marks = begun_marks(run, run.scorer)
         self.right, self.marked = [0.0] * self._width, [0] * self._width
         ledger = run.batch.ledger
         for position in range(len(run.rows)):
             if not ledger.is_open(position):
                 self._count(position, ledger.state(position))
+                bill = run.bill(position, ledger)
+                self._pay(position, bill["cost"], bill["seconds"])
         self._mark([position for position in range(len(run.rows)) if not ledger.is_open(position)])
         run.told = self._told
 
@@ -46,11 +51,18 @@ class Filling:
         with self._lock:
             self._ended.append(position)
             self._count(position, outcome.state)
+            self._pay(position, outcome.cost, outcome.seconds)
 
     def _count(self, position: int, state: str) -> None:
         column = position % self._width  # positions go through the columns first
-        self.done[column] += 1
         self.failed[column] += state in FAILURES
+
+    def _pay(self, position: int, cost: float | None, seconds: float | None) -> None:
+        column = position % self._width
+        if cost is not None:
+            self.costs[column] = (self.costs[column] or 0) + cost
+        if seconds is not None:
+            self.seconds[column].append(seconds)
 
     def _mark(self, positions: list[int]) -> None:
         if self.marks is None:

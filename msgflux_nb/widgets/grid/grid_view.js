@@ -3,7 +3,7 @@
 
 import { iconButton, opensMenu, pickButton, stateWord, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
-import { element, onChange, rootOf, writes } from "../base/dom.js";
+import { element, oncePerFrame, onChange, rootOf, writes } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
 import { presentButton } from "../base/present.js";
 import { gridAct } from "./act.js";
@@ -57,7 +57,7 @@ function gridBoard(model, el, signal) {
   const answer = openedAnswer(rate);
   const title = element("span", { class: "mf-title mf-mid mf-cut" });
   const state = stateWord();
-  const paid = element("span", { class: "mf-note mf-num mf-mid" });
+  const paid = element("span", { class: "mf-note mf-num mf-wide" });
   const blind = textButton("blind", "hide which prompt it was until you have rated it (b)", turnBlind, { icon: "eye" });
   const show = pickButton("show", () => board().filters.map((filter) => ({
     label: filter, checked: board().filter === filter, pick() {
@@ -88,6 +88,19 @@ function gridBoard(model, el, signal) {
     element("footer", { class: "mf-bottom" }, said, element("span", { class: "mf-grow" }), keysNode),
   );
 
+  /** Show only whole rows, and the open answer; the answer below takes what room it needs. */
+  const fit = oncePerFrame(() => {
+    wrap.style.maxHeight = "";
+    const over = wrap.scrollHeight > wrap.clientHeight + 1;
+    const bar = wrap.offsetHeight - wrap.clientHeight; // of scrolling sideways
+    if (over && !el.dataset.present) wrap.style.maxHeight = `${matrix.whole(wrap.clientHeight) + bar}px`;
+    matrix.reveal(wrap);
+  });
+  const sizes = new ResizeObserver(fit);
+  sizes.observe(el);
+  sizes.observe(answer.node);
+  signal.addEventListener("abort", () => sizes.disconnect());
+
   function drawBoard() {
     if (filling) return;
     const told = board();
@@ -96,6 +109,7 @@ function gridBoard(model, el, signal) {
     wrap.scrollTop = top;
     matrix.mark(...at);
     title.textContent = told.title;
+    title.title = [told.title, told.paid].filter(Boolean).join(" · ");
     unkept.textContent = told.unkept;
     unkept.hidden = !told.unkept;
     drawStanding(told);

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import Any
 
@@ -21,6 +22,7 @@ from .twin import grid_html, grid_text
 __all__ = ["GridView", "shown_in_notebook"]
 
 _WINDOW = 100  # rows that a page gets at first, and with each "more"
+_PLAIN_NOUN = re.compile(r"[a-z]{2,}[a-rt-wz]", re.I)  # its plural has an s
 _MOST = 300  # rows that a page has; with more, the first ones go
 
 
@@ -228,9 +230,11 @@ class GridView(RunningGrid):
 
     def _told(self) -> dict[str, Any]:
         board, run = self._board, self._board.run
-        sizes = (len(run.prompts), "prompt"), (len(run.models), "model"), (len(run.index), "input")
+        noun = board.noun if _PLAIN_NOUN.fullmatch(board.noun) else "input"
+        sizes = (len(run.prompts), "prompt"), (len(run.models), "model"), (len(run.index), noun)
         title = " × ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for count, noun in sizes)
         return {
+            "noun": board.noun,
             "title": title + (f" × {run.samples}" if run.samples > 1 else ""),
             "heads": board.heads(),
             "models": len(run.models),

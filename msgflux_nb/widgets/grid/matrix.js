@@ -8,12 +8,12 @@ import { element } from "../base/dom.js";
 /**
  * @typedef {{
  *   prompt: string, model: string, text: string, score: number | null, low: number | null, high: number | null,
- *   cost: number | null, seconds: number | null, done: number | null, failed: number, best: boolean,
+ *   cost: number | null, seconds: number | null, failed: number, best: boolean,
  * }} ToldHead
  * @typedef {{ mark: "" | "right" | "wrong" | "partly" | "failed" | "open" | "asking", rating: "" | "good" | "bad", parts: [text: string, wrong: boolean][] }} ToldCell
  * @typedef {{ row: number, label: string, text: string, cells: ToldCell[] }} ToldRow
  * @typedef {{
- *   title: string, heads: ToldHead[], models: number, rows: ToldRow[], before: number, kept: number, of: number, filter: string,
+ *   title: string, noun: string, heads: ToldHead[], models: number, rows: ToldRow[], before: number, kept: number, of: number, filter: string,
  *   filters: string[], blind: boolean, unkept: string, judged: "" | "truth" | "score", unanswered: number, answers: number,
  *   state: string, action: "" | "go" | "stop", action_label: string, paid: string, blocking: string, error: string,
  * }} ToldBoard
@@ -33,7 +33,7 @@ function costText(cost) {
  * @param {(row: number, column: number) => void} open
  */
 export function gridMatrix(open) {
-  const table = element("table", { role: "grid" });
+  const table = /** @type {HTMLTableElement} */ (element("table", { role: "grid" }));
   /** @type {ToldBoard | null} */
   let drawn = null;
 
@@ -43,20 +43,20 @@ export function gridMatrix(open) {
     const some = kept === of ? "" : ` · ${kept.toLocaleString("en-US")} of ${of.toLocaleString("en-US")}`;
     const earlier = before ? ` · without the first ${before.toLocaleString("en-US")}` : "";
     const first = element("tr", {}, element("th"));
-    const second = element("tr", {}, element("th", { class: "mf-model mf-caption" }, `input${some}${earlier}`));
+    const second = element("tr", {}, element("th", { class: "mf-model mf-caption" }, `${board.noun}${some}${earlier}`));
     heads.forEach((one, index) => {
       const edge = blind || index % models === 0 ? "mf-edge" : "";
       if (blind || index % models === 0) {
-        const name = element("th", { class: "mf-edge", colspan: blind ? 1 : models, scope: "colgroup", title: one.text }, element("b", {}, one.prompt), element("span", {}, one.text));
+        const name = element("th", { class: "mf-edge", colspan: blind ? 1 : models, scope: "colgroup", title: one.text }, element("b", {}, one.prompt), element("span", {}, one.text.replace(/\s*\{[^{}]*\}?\s*$/, "")));
         first.append(name);
       }
-      second.append(element("th", { class: `mf-model ${edge} ${one.best ? "mf-best" : ""}`, scope: "col" }, ...scoreNodes(one, shortName(one.model, heads), board.of)));
+      second.append(element("th", { class: `mf-model ${edge} ${one.best ? "mf-best" : ""}`, scope: "col" }, ...scoreNodes(one, shortName(one.model, heads))));
     });
     return element("thead", {}, first, second);
   }
 
-  /** @param {ToldHead} head @param {string} name @param {number} of */
-  function scoreNodes({ model, score, low, high, cost, seconds, done, failed }, name, of) {
+  /** @param {ToldHead} head @param {string} name */
+  function scoreNodes({ model, score, low, high, cost, seconds, failed }, name) {
     const nodes = [element("span", { title: model }, name)];
     if (score !== null) {
       const [from, to] = [100 * (low ?? 0), 100 * (high ?? 1)];
@@ -64,7 +64,7 @@ export function gridMatrix(open) {
       nodes.push(element("span", { class: "mf-interval", role: "img", "aria-label": `between ${from.toFixed(0)} and ${to.toFixed(0)} %`, title: `between ${from.toFixed(0)} and ${to.toFixed(0)} %` },
         element("i", { style: `left: ${from}%; width: ${to - from}%` }), element("b", { style: `left: ${100 * score}%` })));
     }
-    const figures = [done === null ? "" : `${done.toLocaleString("en-US")} of ${of.toLocaleString("en-US")}`, cost === null ? "" : costText(cost), seconds === null ? "" : `${seconds.toFixed(1)} s`, failed ? `${failed} failed` : ""];
+    const figures = [cost === null ? "" : costText(cost), seconds === null ? "" : `${seconds.toFixed(1)} s`, failed ? `${failed} failed` : ""];
     nodes.push(element("small", {}, figures.filter(Boolean).join(" · ")));
     return nodes;
   }
@@ -127,6 +127,21 @@ export function gridMatrix(open) {
     /** @param {number} row @param {number} column */
     mark(row, column) {
       current(row, column)?.scrollIntoView({ block: "nearest", inline: "nearest" });
+    },
+    /** Scroll the box of the table so that the open answer is seen in it; the page stays. @param {HTMLElement} box */
+    reveal(box) {
+      const cell = table.querySelector("[aria-current]")?.getBoundingClientRect();
+      const inputs = table.querySelector("th")?.getBoundingClientRect();
+      if (!cell || !inputs || !box.clientWidth) return;
+      const room = box.getBoundingClientRect();
+      const from = room.left + inputs.width;
+      if (cell.right > room.right || cell.left < from) box.scrollLeft += cell.left - from - 6;
+    },
+    /** Return the height of the head and of as many whole rows as a height has room for. @param {number} height */
+    whole(height) {
+      const top = table.tHead?.offsetHeight ?? 0;
+      const row = table.tBodies[0]?.rows[0]?.offsetHeight ?? 0;
+      return row && height > top + row ? top + row * Math.floor((height - top) / row) : height;
     },
     /**
      * Return the place next to another one.

@@ -35,7 +35,7 @@ export function openedAnswer(rate) {
     draw(told) {
       node.hidden = told.row === undefined;
       if (node.hidden) return;
-      asked.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, `input ${told.label}`)), element("p", { class: "mf-words mf-input-text", dir: "auto" }, told.input));
+      asked.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, told.label)), element("p", { class: "mf-words mf-input-text", dir: "auto" }, told.input));
       const against = told.against ? `${told.who}, against ${told.against}` : told.who;
       said.replaceChildren(element("header", {}, element("span", { class: "mf-role" }, "answer"), element("span", { class: "mf-note mf-cut" }, against)));
       said.append(element("div", { class: "mf-said" }, ...told.fields.map(([name, pieces]) => element("p", { class: "mf-words", dir: "auto" }, ...(name ? [element("dfn", {}, name), " "] : []), ...words(pieces)))));
