@@ -3,7 +3,7 @@
     python benchmarks/chaos.py [--rows 20000] [--kills 20] [--seed 1]
 
 A server plans a fault for each attempt at each row (`tests/tables/chaos.py`). Meanwhile the store is locked, filled,
-deleted and exchanged, and processes are killed (`tests/tables/chaos_run.py`). It prints the faults, and what must not
+deleted and replaced, and processes are killed (`tests/tables/chaos_run.py`). It prints the faults, and what must not
 happen: wrong values, answers paid for twice, rows in no documented state.
 """
 

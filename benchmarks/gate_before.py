@@ -12,24 +12,24 @@ from msgflux_nb.protocol.allowance import Allowance
 
 __all__ = ["Gate"]
 
-_GROWTH = 0.5  # a success below the ceiling; half as many again in one round of answers
-_PROBE = 20  # successes at the ceiling for one more; at most one refusal in 20 for trying
-_PATIENCE = 8  # times as many, where trying has failed again and again
-_ROUND = 32  # answers at least, since those of models differ much among themselves
-_SLOWER = 3.0  # times the shortest usual answer, from which on more at once only means longer waits
-_SPREAD = 0.5  # of a wait that the server asks for, over which calls come back
-_BURST_SECONDS = 5.0  # of the tokens a minute that may be used at once
-_LONGEST_ALLOWANCE_SECONDS = 60.0  # after which it is tried, whatever was said: a day's limit comes back bit by bit
-_LONGEST_BACKOFF_SECONDS = 30.0  # where everything is refused, and the server does not say for how long
+_GROWTH = 0.5  # growth per success below the ceiling: half as many again in one round of answers
+_PROBE = 20  # successes at the ceiling before one more is tried, so that at most one request in 20 is refused for that
+_PATIENCE = 8  # the largest factor of _PROBE, after repeated failed tries
+_ROUND = 32  # the least number of answers in a round, since answer times of models vary much
+_SLOWER = 3.0  # the factor of the shortest median time from which on more requests only wait longer
+_SPREAD = 0.5  # the share of a requested wait over which calls are spread afterwards
+_BURST_SECONDS = 5.0  # the seconds of the token limit that may be used at once
+_LONGEST_ALLOWANCE_SECONDS = 60.0  # a request is tried after this time, since a daily limit is restored gradually
+_LONGEST_BACKOFF_SECONDS = 30.0  # the longest pause if everything is refused without a requested wait
 _NEVER = float("-inf")
 
 
 class Ticket:
-    """One call under way.
+    """One call in flight.
 
     Attributes:
-        tokens: what it was reckoned to use.
-        before: how many calls, and how many tokens, had begun when it had.
+        tokens: the estimated tokens of the call.
+        before: the numbers of calls and of tokens that had begun before it.
     """
 
     __slots__ = ("before", "began", "epoch", "tokens")
@@ -42,41 +42,41 @@ class Ticket:
 
 
 class Budget:
-    """How much of one thing may still begin until the provider counts anew, by the latest call that it spoke of.
+    """How many requests or tokens may still begin before the provider's limit is reset, by its latest headers.
 
     Attributes:
-        begun: how much has begun in all.
+        begun: the total that has begun.
     """
 
     def __init__(self) -> None:
         self.begun = 0.0
-        self._end = float("inf")  # of what may have begun
+        self._end = float("inf")  # the total that may have begun
         self._until = _NEVER
         self._told = _NEVER
 
     def set(self, left: float, before: float, until: float) -> None:
-        """Take what is left: the provider has not counted what began after the call with which it says so."""
+        """Set the remaining amount; the provider has not counted what began after the call that reports it."""
         if before >= self._told:
             self._told, self._end, self._until = before, before + left, until
 
     def wait_until(self, amount: float) -> float:
-        """Return until when so much has to wait."""
+        """Return the time until which this amount has to wait."""
         return self._until if self.begun + amount > self._end else _NEVER
 
 
 class Gate:
-    """Lets calls through.
+    """Limits the number of concurrent calls.
 
     Args:
-        start: how many at once to begin with.
-        most: how many at once at most.
-        clock: seconds of the event loop.
-        chance: a number from 0 to 1, for waits that do not move in step.
+        start: the number of concurrent calls to begin with.
+        most: the maximum number of concurrent calls.
+        clock: returns the seconds of the event loop.
+        chance: returns a random number from 0 to 1, so that waits differ.
 
     Attributes:
-        limit: how many at once, as it stands; whole numbers count.
-        under_way: how many there are.
-        congestions: how often it was halved.
+        limit: the present limit; its whole part counts.
+        under_way: the number of calls in flight.
+        congestions: how often the limit was halved.
     """
 
     def __init__(
@@ -96,14 +96,14 @@ class Gate:
         self._patience = 1
         self._probing = False
         self._epoch = 0
-        self._in_vain = 0  # times that it was halved, one after the other
+        self._in_vain = 0  # successive halvings without an answer
         self._seconds: list[float] = []
         self._quickest = float("inf")
         self._roomy = True
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
         self._chance = chance
         self._waiting: deque[tuple[asyncio.Future[Ticket], float]] = deque()
-        self._next_turn = _NEVER  # after a pause, one after the other
+        self._next_turn = _NEVER  # after a pause, calls begin one by one
         self._gap_seconds = 0.0
         self._gaps_until = _NEVER
         self._request_seconds = self._token_seconds = 0.0
@@ -112,20 +112,20 @@ class Gate:
         self._timer: asyncio.TimerHandle | None = None
 
     def meet(self, *, start: int, most: int, rpm: float | None, tpm: float | None) -> None:
-        """Do as the latest batch wants, also for those before it; what was learnt of the server stays.
+        """Apply the limits of the latest batch to all batches; what was learnt of the server stays.
 
         Args:
-            start: how many at once to begin with, where nothing was learnt yet.
-            most: how many at once at most.
-            rpm: requests a minute, at most.
-            tpm: tokens a minute, at most.
+            start: the number of concurrent calls to begin with, if nothing was learnt yet.
+            most: the maximum number of concurrent calls.
+            rpm: the maximum number of requests per minute.
+            tpm: the maximum number of tokens per minute.
         """
         self.most = most
         self.limit = float(min(self.limit if self.congestions else max(self.limit, start), most))
         self.pace(rpm, tpm)
 
     def pace(self, rpm: float | None, tpm: float | None) -> None:
-        """Set how many requests and how many tokens may begin in a minute; None for no limit."""
+        """Set the numbers of requests and tokens that may begin in a minute; None for no limit."""
         self._request_seconds = 60 / rpm if rpm else 0.0
         self._token_seconds = 60 / tpm if tpm else 0.0
 
@@ -133,7 +133,7 @@ class Gate:
         """Wait until a call may begin.
 
         Args:
-            tokens: what it will use, as far as can be told.
+            tokens: the estimated tokens of the call.
         """
         if not self._waiting and self.under_way < int(self.limit) and self._wait_seconds(tokens) <= 0:
             return self._admit(tokens)
@@ -149,11 +149,11 @@ class Gate:
             raise
 
     def leave(self, ticket: Ticket, *, used: float | None = None) -> None:
-        """A call has ended in a way that says nothing about how much the server bears.
+        """Record the end of a call that says nothing about the capacity of the server.
 
         Args:
-            ticket: the call's.
-            used: tokens, where the server says so.
+            ticket: the ticket of the call.
+            used: the tokens that the server reports, if any.
         """
         self.under_way -= 1
         if used is not None and self._token_seconds:
@@ -161,16 +161,16 @@ class Gate:
         self._wake()
 
     def succeed(self, ticket: Ticket, *, used: float | None = None) -> None:
-        """A call was answered: there may be room for more."""
-        if ticket.epoch == self._epoch:  # an answer to what was sent before the refusal says nothing new
+        """Record an answered call: the limit may grow."""
+        if ticket.epoch == self._epoch:  # an answer to a request from before the refusal says nothing new
             self._in_vain = 0
         self._measure(self._clock() - ticket.began)
-        if self.under_way >= int(self.limit) and self._roomy:  # else the limit is not what keeps us from more
+        if self.under_way >= int(self.limit) and self._roomy:  # else the limit is not the bottleneck
             self._grow()
         self.leave(ticket, used=used)
 
     def congest(self, ticket: Ticket, *, retry_after: float | None = None) -> None:
-        """The server said that it is too much; calls that began before that was known are one event together."""
+        """Record a refusal; refusals of calls that began before it was known count as one event."""
         if ticket.epoch == self._epoch:
             self._epoch += 1
             self.congestions += 1
@@ -181,7 +181,7 @@ class Gate:
                 known = 0.0 if self._ceiling == float("inf") else self._ceiling / 2
                 self._ceiling = max(1.0, int(self.limit) - 1, known)
             self.limit = max(1.0, self.limit / 2)
-            if self._in_vain:  # nothing was answered since, so nothing was learnt of how much there is room for
+            if self._in_vain:  # no answer since the last halving, so nothing was learnt of the capacity
                 self.pause(min(0.5 * 2**self._in_vain, _LONGEST_BACKOFF_SECONDS) * (1 - 0.5 * self._chance()))
             self._in_vain += 1
         if retry_after is not None:
@@ -189,7 +189,7 @@ class Gate:
         self.leave(ticket, used=0)
 
     def heed(self, ticket: Ticket, allowance: Allowance) -> None:
-        """The server said, in answer to a call, how much may still be sent; to be told before the call has ended."""
+        """Apply the remaining limits that a server reports with an answer; call this before the end of the call."""
         now, requests, tokens = self._clock(), allowance.requests, allowance.tokens
         if requests is not None:
             until = now + min(allowance.requests_seconds, _LONGEST_ALLOWANCE_SECONDS)
@@ -199,7 +199,7 @@ class Gate:
             self._tokens.set(tokens, ticket.before[1], until)
 
     def pause(self, seconds: float) -> None:
-        """Let nobody begin for a while, and then one after the other; a longer pause under way is not shortened."""
+        """Let no call begin for some time, then one by one; a longer present pause is not shortened."""
         until = self._clock() + seconds
         if until <= self._next_turn:
             return
@@ -208,7 +208,7 @@ class Gate:
         self._next_turn = until + self._gap()
 
     def _measure(self, seconds: float) -> None:
-        """See, round by round, whether answers take longer than when there were fewer at once."""
+        """Measure in each round whether answers take longer than with fewer concurrent calls."""
         self._seconds.append(seconds)
         if len(self._seconds) >= max(_ROUND, self.limit):
             usual = statistics.median(self._seconds)
@@ -227,7 +227,7 @@ class Gate:
         if self._credit >= max(_PROBE, self.limit) * self._patience:
             self._credit, self._probing = 0, True
             self.limit = self._ceiling = min(self.limit + 1, self.most)
-        elif self._probing and self._credit >= self.limit:  # one more was borne for a whole round
+        elif self._probing and self._credit >= self.limit:  # the server has taken one more for a whole round
             self._probing, self._patience = False, 1
 
     def _admit(self, tokens: float) -> Ticket:
@@ -252,7 +252,7 @@ class Gate:
         return turn - self._clock()
 
     def _wake(self) -> None:
-        """Let those begin that may; come back when time is all that is missing."""
+        """Let calls begin that may; if the next one only has to wait for a time, set a timer."""
         while self._waiting and self.under_way < int(self.limit):
             turn, tokens = self._waiting[0]
             if turn.done():

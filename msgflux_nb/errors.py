@@ -246,7 +246,7 @@ class RateLimitError(ProviderError):
 
 
 class QuotaError(RateLimitError):
-    """The account has no money or quota left; waiting a moment does not help."""
+    """The account has no money or quota left; a short wait does not help."""
 
     fault = Fault.ACCOUNT
 

@@ -32,7 +32,7 @@ class ChatBlock:
         Args:
             text: the text; with media it becomes the first part, unless it is empty.
             media: one item or a list of them. An item is a part from the builders below, or a plain source (a path,
-                bytes, a picture, ...), whose kind is told from its bytes.
+                bytes, a picture, ...), whose kind is read from its bytes.
 
         Raises:
             MediaError: a source cannot be sent; see ``image``, ``audio`` and ``file``.

@@ -304,7 +304,7 @@ def _safe(text: str) -> str:
 
 
 def encodable(text: str) -> str:
-    """Replace halves of surrogate pairs: they have no encoding, and the page would not get the output."""
+    """Replace lone surrogates: they cannot be encoded, and the page would not get the output."""
     return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 

@@ -4,7 +4,7 @@ A parser that starts again with each piece reads a document of n pieces n times.
 containers grow in place, and a string that is still arriving is joined only when it is read as a whole.
 
 It follows https://datatracker.ietf.org/doc/html/rfc8259 and accepts no extensions: ``NaN`` is an error. Where the
-standard leaves a choice, as with repeated keys or half a surrogate pair, the value is that of ``json.loads``.
+standard leaves a choice, as with repeated keys or a lone surrogate, the value is that of ``json.loads``.
 """
 
 from __future__ import annotations
@@ -269,7 +269,7 @@ class PartialJSON:
             self._read = _READ_STRING
 
     def _read_after_high(self, text: str, position: int) -> int:
-        """Read what follows half a surrogate pair; unless it is the other half, the first stays half."""
+        """Read what follows the first half of a surrogate pair; unless it is the second half, the first stays alone."""
         if text[position] == "\\":
             self._escape = "\\"
             self._read = _READ_ESCAPE

@@ -254,7 +254,7 @@ def json_values(data: bytes) -> tuple[list[Any], str]:
     """Return the JSON values in an event's data, and the rest if it is not JSON.
 
     Usually there is one value. But some servers put several on a line, repeat ``data:``, or send invalid JSON: NaN,
-    bytes that are not UTF-8, half a surrogate pair, a line end inside a string.
+    bytes that are not UTF-8, a lone surrogate, a line end inside a string.
 
     Raises:
         NotAnApiError: there are more values than any answer has.
@@ -290,7 +290,7 @@ def _after_dross(text: str, at: int) -> int:
 
 
 def _without_halves(value: Any, places: dict[str, Any] | None) -> Any:
-    """Replace halves of surrogate pairs, which cannot be encoded, except where the next chunk may complete them."""
+    """Replace lone surrogates, which cannot be encoded, except where the next chunk may complete the pair."""
     if isinstance(value, dict):
         return {joined(name): _without_halves(one, places.get(name) if places else None) for name, one in value.items()}
     if isinstance(value, list):
@@ -299,7 +299,7 @@ def _without_halves(value: Any, places: dict[str, Any] | None) -> Any:
 
 
 def joined(text: str) -> str:
-    """Return the text with adjacent halves of surrogate pairs joined, and other halves replaced by U+FFFD."""
+    """Return the text with adjacent surrogates joined to pairs, and lone ones replaced by U+FFFD."""
     if text.isascii() or _SURROGATES.search(text) is None:
         return text
     return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")

@@ -254,5 +254,5 @@ def json_text(value: Any) -> str:
     """Return a value as JSON, whatever its texts hold."""
     try:
         return msgspec.json.encode(value).decode()
-    except UnicodeEncodeError:  # half of a surrogate pair: UTF-8 cannot encode it, but an escape can
+    except UnicodeEncodeError:  # a lone surrogate: UTF-8 cannot encode it, but an escape can
         return json.dumps(value)

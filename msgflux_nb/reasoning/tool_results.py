@@ -15,7 +15,7 @@ __all__ = ["as_text", "tried", "waited_for"]
 
 
 def as_text(call: ToolCall, result: Any) -> str:
-    """Return a result as text for the model, without halves of surrogate pairs, which a request cannot hold."""
+    """Return a result as text for the model, without lone surrogates, which a request cannot hold."""
     if isinstance(result, str):
         return joined(result)
     if isinstance(result, BaseException):

@@ -367,5 +367,5 @@ class BatchRecords:
 def _as_json(run: RunRecord) -> bytes:
     try:
         return msgspec.json.encode(run)
-    except UnicodeEncodeError:  # a file name that is not UTF-8, or half a surrogate pair in a prompt
+    except UnicodeEncodeError:  # a file name that is not UTF-8, or a lone surrogate in a prompt
         return json.dumps(msgspec.to_builtins(run), ensure_ascii=False).encode("utf-8", "replace")

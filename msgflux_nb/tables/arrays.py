@@ -139,7 +139,7 @@ def _quick_strings(column: Column, cells: Sequence[Any]) -> Any:
         return None  # Arrow takes bytes for text.
     try:
         array = pd.arrays.StringArray(np.fromiter(cells, dtype=object, count=len(cells)))
-        "".join(filter(None, cells)).encode()  # half a surrogate pair cannot be written to a file
+        "".join(filter(None, cells)).encode()  # a lone surrogate cannot be written to a file
     except (ValueError, TypeError):
         return None
     return array
@@ -232,7 +232,7 @@ def _coded(column: Column, codes: Iterable[int], count: int) -> Any:
 
 
 def _moments(column: Column, cells: Sequence[Any], types: Types, complete: bool) -> Any:
-    """Make a column of moments; if the schema leaves the zone open, the values decide it."""
+    """Make a column of datetimes; if the schema leaves the time zone open, the values decide it."""
     if not all(issubclass(kind, datetime.datetime) for kind in types) or not _has_whole_microseconds(cells, types):
         return None
     quick = _moments_by_pandas(column, cells) if types == {datetime.datetime} else None
@@ -245,10 +245,10 @@ def _moments(column: Column, cells: Sequence[Any], types: Types, complete: bool)
 
 
 def _moments_by_pandas(column: Column, cells: Sequence[Any]) -> Any:
-    """Convert moments by pandas; None if it cannot, or if the result has another zone than the column."""
+    """Convert datetimes by pandas; None if it cannot, or if the result has another time zone than the column."""
     try:
         found = pd.DatetimeIndex(list(cells))
-    except (ValueError, TypeError):  # several zones; before pandas 3, also moments out of nanoseconds' range
+    except (ValueError, TypeError):  # several time zones; before pandas 3, also datetimes out of nanoseconds' range
         return None
     wanted = column.kind != "naive" if found.dtype == _UTC else column.kind != "utc" and found.tz is None
     return found.as_unit("us").array if wanted else None
@@ -275,7 +275,7 @@ def _durations(column: Column, cells: Sequence[Any], types: Types, complete: boo
 
 
 def _has_whole_microseconds(cells: Sequence[Any], types: Types) -> bool:
-    """Whether microseconds hold all moments exactly: pandas' own types count nanoseconds."""
+    """Return whether microseconds hold all values exactly: pandas' own types count nanoseconds."""
     if not types & {pd.Timestamp, pd.Timedelta}:
         return True
     return not any(getattr(cell, "nanosecond", getattr(cell, "nanoseconds", 0)) for cell in cells)

@@ -43,7 +43,7 @@ def cell_text(cell: Any) -> str:
     Numbers keep every digit; dates are ISO 8601; bytes are read as UTF-8; lists, dicts, arrays and records are JSON.
 
     Raises:
-        CellError: the cell has no text: bytes that are not UTF-8, half of a surrogate pair, an object without its own
+        CellError: the cell has no text: bytes that are not UTF-8, a lone surrogate, an object without its own
             ``__str__``.
     """
     try:
@@ -113,7 +113,7 @@ def _json_value(cell: Any) -> Any:
 
 
 def _encodable(text: str) -> str:
-    """Return text that has UTF-8: join surrogate pairs, refuse half of one."""
+    """Return text that can be encoded as UTF-8: join surrogate pairs, refuse a lone surrogate."""
     try:
         text.encode("utf-8")
         return text
@@ -123,6 +123,5 @@ def _encodable(text: str) -> str:
         return text.encode("utf-16", "surrogatepass").decode("utf-16")
     except UnicodeDecodeError as error:
         raise CellError(
-            "text with half of a surrogate pair, which no request can carry; "
-            "clean it with .encode('utf-8', 'replace').decode()"
+            "text with a lone surrogate, which no request can carry; clean it with .encode('utf-8', 'replace').decode()"
         ) from error

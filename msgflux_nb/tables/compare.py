@@ -36,7 +36,7 @@ def same_cell(found: Any, expected: Any, normalise: Normalise | None = normalise
     * Missing equals missing; a blank text is missing.
     * Texts are equal once normalised.
     * Numbers are equal by value, such as 3 and 3.0; floats with a relative tolerance of a billionth.
-    * Moments are equal as moments; without a zone they are in UTC; a date is its midnight.
+    * Datetimes are equal if they mean the same time; without a time zone they are in UTC; a date is its midnight.
     * Lists are compared item by item, in order; records and dicts field by field, and a missing field equals None.
     * A text compared with another type is read as that type: ``"3"``, ``"true"``, ``"2026-01-02"``, ``'["a"]'``.
 
@@ -49,7 +49,7 @@ def same_cell(found: Any, expected: Any, normalise: Normalise | None = normalise
 
 
 def _simple(cell: Any, normalise: Normalise | None) -> Any:
-    """Return a cell as None, a text, a bool, a number, a moment in UTC, a list or a dict; anything else unchanged."""
+    """Return a cell as None, a text, a bool, a number, a datetime in UTC, a list or a dict; anything else unchanged."""
     if isinstance(cell, enum.Enum):
         cell = cell.value
     cell = cell.tolist() if isinstance(cell, np.ndarray) else python_value(cell)

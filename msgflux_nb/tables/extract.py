@@ -77,7 +77,7 @@ def extract(
         system_prompt: put in front of each row; without ``prompt`` the default is an instruction to extract.
         images: the column or columns of images: paths, bytes, pictures, arrays, addresses, lists of these.
         files: the column or columns of PDF files: paths or bytes.
-        folder: the folder that the paths of ``images`` and ``files`` have to be in, once links are followed, since
+        folder: the folder that the paths of ``images`` and ``files`` have to be in, with symbolic links resolved, since
             somebody else's table may name any file of this machine. Relative paths may start there too. None for any.
         examples: pairs of a row and its answer, shown to the model before each row. The row is a text, or has cells by
             column (a dict, a row of a DataFrame); the answer is an instance of the schema, or what decodes to one.
@@ -94,7 +94,7 @@ def extract(
             :class:`StoreWarning` reports at once: ``"keep"`` continues with answers in memory, which are written as
             soon as that is possible; ``"stop"`` sends nothing new.
         explode: a field that holds a list: one row per item, under the same index label.
-        sample: ask only this many rows, drawn at random but always the same, and forecast the rest in the report.
+        sample: ask only this many rows, drawn at random but the same in each run, and forecast the rest in the report.
         confidence: whether to compute the confidence of each row, in a column ``_confidence``, and of each field, by
             ``result.mf.confidence()``. True uses the probabilities of tokens, if the provider sends them; a number
             asks each row that many times and counts how many answers agree with the first, which is the row's.

@@ -59,9 +59,9 @@ def row_place(index: pd.Index[Any], row: Any, position: int | None) -> int:
         ValueError: the label stands for several rows; the message names their positions.
     """
     if (row is None) == (position is None):
-        raise TypeError("expected a row's label, or position=")
+        raise TypeError("expected either a row's label or its position=")
     if position is None:
         return label_place(index, row)
     if not -len(index) <= position < len(index):
-        raise IndexError(f"position {position} of {len(index):,} rows")
+        raise IndexError(f"position: expected one of {len(index):,} rows, from 0, got {position}")
     return position % len(index)

@@ -1,8 +1,8 @@
 """Cells of one type → a numpy array, by way of MessagePack.
 
-msgspec encodes a list of floats, truth values or moments in a fraction of the time that numpy and pandas take to read
-the objects. Each cell has a mark of its type and a fixed width, so numpy can read the bytes directly. If a mark is
-missing, a cell has another type: the result is then None, and the cells have to be read one by one.
+msgspec encodes a list of floats, booleans or datetimes in a fraction of the time that numpy and pandas take to read the
+objects. Each cell has a type byte and a fixed width, so numpy can read the bytes directly. If a type byte differs, a
+cell has another type: the result is then None, and the cells have to be read one by one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def floats(cells: Sequence[Any]) -> Array | None:
 
 
 def booleans(cells: Sequence[Any]) -> tuple[Array, Array] | None:
-    """Return truth values as an array with the mask of None; None if a cell has another type."""
+    """Return booleans as an array with the mask of None; None if a cell has another type."""
     packed = _body(cells)
     if packed is None or len(packed) != len(cells):
         return None
@@ -42,7 +42,7 @@ def booleans(cells: Sequence[Any]) -> tuple[Array, Array] | None:
 
 
 def microseconds(cells: Sequence[Any]) -> Array | None:
-    """Return moments with a zone as exact microseconds since 1970 in UTC; None if a cell is anything else."""
+    """Return datetimes with a zone as exact microseconds since 1970 in UTC; None if a cell is anything else."""
     packed = _body(cells)
     found = _read(packed, len(cells), _SECONDS, 0xD6FF)  # whole seconds until 2106
     if found is not None:

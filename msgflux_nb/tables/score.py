@@ -105,8 +105,8 @@ def score(
     is wrong in every field; a row that was never sent does not count.
 
     Two cells are equal if they have the same meaning: texts are compared in composed Unicode with single spaces,
-    numbers by value (floats with a relative tolerance of a billionth), moments as moments; a blank text is missing. A
-    text compared with a number, a truth value, a moment or a list is read as that type, since truths often come from
+    numbers by value (floats with a relative tolerance of a billionth), datetimes in UTC; a blank text is missing. A
+    text compared with a number, a boolean, a datetime or a list is read as that type, since truths often come from
     CSV. Case counts; to ignore it, pass ``normalise=lambda text: text.casefold()``.
 
     Args:

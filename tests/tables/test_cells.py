@@ -94,8 +94,8 @@ def endless() -> list[Any]:
 @pytest.mark.parametrize(
     ("cell", "message"),
     [
-        ("\ud800", "half of a surrogate pair"),
-        (["\ud800"], "half of a surrogate pair"),
+        ("\ud800", "a lone surrogate"),
+        (["\ud800"], "a lone surrogate"),
         (b"\xff", "bytes that are not UTF-8"),
         (object(), "is not text"),
         ([object()], "is not text"),

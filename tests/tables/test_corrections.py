@@ -182,7 +182,7 @@ def test_a_label_that_is_there_twice_needs_a_position() -> None:
 
 @pytest.mark.parametrize(("row", "position"), [(None, None), (7, 1)])
 def test_a_row_is_said_in_one_way(row: Any, position: int | None) -> None:
-    with pytest.raises(TypeError, match="expected a row's label, or position="):
+    with pytest.raises(TypeError, match="expected either a row's label or its position="):
         correct(extract(pd.Series(["a", "b"], index=[7, 8])), row, "name", "x", position=position)
 
 

@@ -1,4 +1,4 @@
-"""The texts of an answer on the Responses wire, so that each repetition only adds what no earlier event has sent.
+"""Keeps the texts of an answer on the Responses wire, so that an event that repeats a text adds only its new part.
 
 Source: https://platform.openai.com/docs/api-reference/responses-streaming, and recorded exchanges.
 """

@@ -119,7 +119,7 @@ def _array(cells: Sequence[Any], kind: Any) -> Any:
     if pa.types.is_timestamp(kind) and any(
         cell is not None and (cell.utcoffset() is not None) is not (kind.tz is not None) for cell in cells
     ):
-        raise InexactError(f"expected moments of Arrow's {kind}, got some with and some without a zone")
+        raise InexactError(f"expected datetimes of Arrow's {kind}, got some with and some without a time zone")
     return pa.array(cells, type=kind)
 
 

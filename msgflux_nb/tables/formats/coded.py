@@ -40,7 +40,7 @@ def decoded(text: str) -> Any:
 def json_cell(cell: Any) -> Any:
     """Return a value that pandas' ``to_json`` can write for a cell, in msgspec's form, such as base64 for bytes.
 
-    An integer beyond 64 bits becomes text, and half of a surrogate pair becomes U+FFFD.
+    An integer beyond 64 bits becomes text, and a lone surrogate becomes U+FFFD.
     """
     return _writable(msgspec.to_builtins(plain(cell), str_keys=True, enc_hook=str))
 
@@ -94,7 +94,7 @@ def _packed_other(value: Any) -> Any:
 
 
 def _of_base(value: Any, base: type) -> Any:
-    """Return a value of a subclass, such as pandas' moments, as one of Python's own class."""
+    """Return a value of a subclass, such as pandas' Timestamp, as one of Python's own class."""
     if hasattr(value, "to_pydatetime"):
         return value.to_pydatetime(warn=False)
     if hasattr(value, "to_pytimedelta"):

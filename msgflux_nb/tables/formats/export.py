@@ -74,13 +74,13 @@ def to_csv(frame: pd.DataFrame, path: Any = None, **options: Any) -> str | None:
 
 
 def to_excel(frame: pd.DataFrame, path: Any, *, sheet_name: str = "Sheet1", index: bool = True) -> None:
-    """Write a table as an Excel file without live formulas.
+    """Write a table as an Excel file in which no text is a formula.
 
-    Numbers, dates and truth values use Excel's types. Lists, dicts and records are written as JSON. Moments with a zone
-    are written in UTC; moments and durations are exact to the millisecond. Other values that Excel cannot hold exactly
-    are text: numbers of more than 15 digits, moments before March 1900, times with a zone. Characters that XML lacks
-    become U+FFFD, text that Excel would read as an escape (``_x0041_``) is escaped, and text longer than Excel's 32,767
-    characters is cut with a warning.
+    Numbers, dates and booleans use Excel's types. Lists, dicts and records are written as JSON. Datetimes with a zone
+    are written in UTC; datetimes and durations are exact to the millisecond. Other values that Excel cannot hold
+    exactly are text: numbers of more than 15 digits, datetimes before March 1900, times with a zone. Characters that
+    XML lacks become U+FFFD, text that Excel would read as an escape (``_x0041_``) is escaped, and text longer than
+    Excel's 32,767 characters is cut with a warning.
 
     Args:
         frame: any DataFrame.
@@ -206,7 +206,7 @@ class _Sheet:
         return cell
 
     def _moment_maker(self, cells: list[Any]) -> Callable[[Any], Any]:
-        """Return a function that makes a cell of a moment; without a time if no moment of the column has one."""
+        """Return a function that makes the cell of a date or datetime; without a time if the column has only days."""
         from openpyxl.cell import WriteOnlyCell
 
         days = all(_is_day(cell) for cell in cells if isinstance(cell, datetime.date) and not is_missing(cell))
@@ -226,7 +226,7 @@ class _Sheet:
 
 
 def _safe_column(column: pd.Series[Any]) -> Any:
-    """Return a column for CSV: numbers, truth values and moments unchanged, text made safe."""
+    """Return a column for CSV: numbers, booleans and datetimes unchanged, text made safe."""
     if not isinstance(column.dtype, pd.ArrowDtype) and (
         pd.api.types.is_bool_dtype(column) or pd.api.types.is_numeric_dtype(column) or column.dtype.kind == "M"
     ):

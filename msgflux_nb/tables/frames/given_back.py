@@ -59,7 +59,7 @@ def _polars_frame(frame: pd.DataFrame, known: dict[str, Column], *, lazy: bool) 
 
 
 def _dtype_of(column: pd.Series[Any], cells: Sequence[Any]) -> Any:
-    """Return the dtype of a column about the run, or of moments whose zone depends on the values."""
+    """Return the dtype of a column about the run, or of datetimes whose time zone depends on the values."""
     import polars as pl
 
     dtype: Any = column.dtype

@@ -1,4 +1,4 @@
-"""The places of all texts, numbers, truth values and nulls in a JSON text, by their paths."""
+"""The places of all strings, numbers, booleans and nulls in a JSON text, by their paths."""
 
 from __future__ import annotations
 

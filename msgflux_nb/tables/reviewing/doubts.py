@@ -43,7 +43,7 @@ def confidence_of(result: pd.DataFrame, given: Any) -> pd.DataFrame | None:
         raise TypeError(f"confidence: expected a DataFrame with a column for each field, got {type(given).__name__!r}")
     if not frame.index.equals(result.index):
         if not frame.index.is_unique or not result.index.isin(frame.index).all():
-            raise ValueError("confidence: its labels are not those of the result")
+            raise ValueError("confidence: expected the labels of the result, got others, or one of them twice")
         frame = frame.reindex(result.index)
     return frame
 

@@ -167,7 +167,7 @@ def _html(text: str) -> list[str]:
 
 
 def _encodable(value: Any) -> Any:
-    """Replace halves of surrogate pairs, with which the card could not be sent."""
+    """Replace lone surrogates, with which the card could not be sent."""
     if isinstance(value, str):
         return value if value.isascii() else encodable(value)
     if isinstance(value, dict):

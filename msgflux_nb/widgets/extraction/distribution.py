@@ -73,7 +73,7 @@ class Distribution:
 
 
 class Shares(Distribution):
-    """Counts the most frequent texts, choices or truth values.
+    """Counts the most frequent texts, choices or booleans.
 
     Args:
         levels: the choices in declared order, which is kept.

@@ -21,7 +21,7 @@ _LENGTH = re.compile(r"Expected `(str|array)(?: \| null)?` of length ([<>]=) (\d
 _ENCODED = re.compile(r"Invalid (?:RFC3339 encoded (\w+)|(UUID)|.*(decimal) string)")
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _KINDS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a text", "array": "a list"}
-_KINDS |= {"object": "an object", "date": "a date", "time": "a time", "datetime": "a moment", "UUID": "a UUID"}
+_KINDS |= {"object": "an object", "date": "a date", "time": "a time", "datetime": "a date and time", "UUID": "a UUID"}
 _KINDS |= {"decimal": "a number", "null": "empty"}
 _BOUNDS = {">=": "at least", "<=": "at most", ">": "more than", "<": "less than"}
 _LENGTHS = {("str", ">="): "shorter than {} characters", ("str", "<="): "longer than {} characters"}

@@ -178,7 +178,7 @@ def test_a_confidence_orders_the_rows_by_their_least_sure_field(counting: Counti
     review = Review(result, confidence=sure, random=0)
     assert review.order.queue[:2] == [1, 2]
     assert review.confidence(1) == {"name": 0.9, "age": 0.2}
-    with pytest.raises(ValueError, match="its labels are not those of the result"):
+    with pytest.raises(ValueError, match="expected the labels of the result"):
         Review(result, confidence=sure.set_axis(list("abcd")))
 
 
