@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Locator, Page, expect
 
 from .play_page import PlayPage, batch, end, ending, open_panel, start
-from .test_tool_call_view_esm import pieces, told
+from .test_tool_call_view_esm import card, pieces, told
 from .widget_page import until
 
 pytestmark = pytest.mark.browser
@@ -54,6 +54,27 @@ def test_tabs_are_one_stop_that_arrows_move_in(play: PlayPage) -> None:
     chosen = "(all) => all.map((tab) => [tab.textContent, tab.tabIndex]).filter((one, at) => "
     chosen += "all[at].getAttribute('aria-selected') === 'true' || one[1] === 0)"
     assert play.view.get_by_role("tab").evaluate_all(chosen) == [["Code", 0]]
+
+
+def test_the_panel_of_a_call_that_waits_says_how_it_was_written_and_repeats_no_card(play: PlayPage) -> None:
+    text = '{"a": 17, "b": 25}'
+    fragments = [(0, 40 * at, "c" if not at else None, None if at else "add", text[6 * at : 6 * at + 6]) for at in range(3)]
+    messages = told(*fragments)
+    play.deliver_in("calls", *messages)
+    tab(play, "tools").click()
+    calls = panel(play).locator(".msgflux-tool-calls")
+    expect(calls.locator(".mf-title")).to_have_text("How the call was written")
+    expect(calls.locator(".mf-caption")).to_have_text(
+        "3 pieces in 0.08 s; a bar is one piece, its height the pause before it."
+    )
+    lanes = {"0": card(phase="asked", marks=[(300, "asked")])}
+    last = max(messages, key=lambda one: one.get("seq", 0))
+    play.deliver_in("calls", {"type": "batch", "run": last["run"], "seq": last["seq"] + 1, "lanes": lanes})
+    expect(calls.locator(".mf-raw-text")).to_have_text(text)
+    for part in (".mf-parsed", ".mf-lane-head", ".mf-goes", ".mf-bottom"):
+        expect(calls.locator(part)).to_be_hidden()
+    expect(calls).to_contain_text("Nothing has run yet.")
+    assert "waits for you" not in calls.locator(".mf-lanes").inner_text()
 
 
 def test_two_views_have_tabs_of_their_own(play: PlayPage) -> None:

@@ -208,9 +208,9 @@ def test_the_newest_piece_alone_is_tinted_and_only_while_a_call_is_written(board
     view = board(*told((0, 0, "c", "add", '{"a"'), (0, 5, None, None, ": 17"), ended=False))
     assert view.lane().locator(".mf-piece").evaluate_all(tinted) == [False, True]
     view.batch((0, 9, None, None, ', "b"'))
-    assert view.lane().locator(".mf-piece").evaluate_all(tinted) == [False, False, True]
+    assert view.lane().locator(".mf-piece").evaluate_all(tinted) == [False, False, True, True]  # in two fields
     view.batch((0, 12, None, None, ": 25}"))
-    assert view.lane().locator(".mf-piece").evaluate_all(tinted) == [False] * 4
+    assert view.lane().locator(".mf-piece").evaluate_all(tinted) == [False] * 5
 
 
 def test_the_head_holds_what_it_is_one_state_the_question_and_at_most_three_controls(board: Open) -> None:
@@ -545,12 +545,62 @@ def test_waiting_and_running_are_drawn_on_the_axis_up_to_what_is_shown(board: Op
     [
         (40, ["0 s", "0.2 s", "0.4 s", "0.6 s"]),
         (100, ["0 s", "0.5 s", "1.0 s", "1.5 s"]),
-        (4_000, ["0 s", "20 s", "40 s", "60 s"]),
     ],
 )
 def test_the_times_below_the_axis_are_round(board: Open, every: int, said: list[str]) -> None:
     view = board(*told(*pieces(0, "c", "add", SUM, every=every)))
     expect(view.page.locator(".mf-axis span")).to_have_text(said)
+
+
+def test_a_shortened_pause_breaks_the_axis_and_its_steps_stay_even(board: Open) -> None:
+    text = '{"a": 1, "b": 22, "c": 333}'
+    times_ = [0, 500, 1_000, 9_500, 10_000, 10_500, 11_000]
+    view = board(*told(*[(0, ms, "c", "add", text[4 * at : 4 * at + 4]) for at, ms in enumerate(times_)]))
+    times = view.page.locator(".mf-axis span:not(.mf-pause)")
+    expect(times).to_have_text(["0 s", "1 s", "10 s", "11 s"])
+    first, second, third, fourth = times.evaluate_all("(all) => all.map((one) => parseFloat(one.style.left))")
+    assert fourth - third == pytest.approx(second - first, rel=0.01)
+    place = view.page.locator(".mf-gaps > i").evaluate_all("(all) => all.map((one) => parseFloat(one.style.left))")
+    assert second < place[0] < third and len(place) == 1
+    expect(view.page.locator(".mf-axis .mf-pause")).to_have_text("a pause of 8.5 s")
+
+
+def test_the_playhead_stays_inside_the_axis_and_beside_the_last_bar(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM, every=40), ended=False))
+    right = "(node) => node.getBoundingClientRect().right"
+    axis = view.page.locator(".mf-score-lines").evaluate(right)
+    dot = view.page.locator(".mf-playhead").evaluate(right) + 7
+    assert dot < axis
+    bars = view.page.locator(".mf-bars-past").evaluate("(path) => path.getBoundingClientRect().right")
+    assert view.page.locator(".mf-playhead").evaluate("(one) => one.getBoundingClientRect().left") > bars
+
+
+def test_a_complete_call_says_that_it_waits_until_the_others_are_written(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM), (1, 99, "d", "add", '{"a"'), ended=False))
+    expect(view.lane(0).locator(".mf-quietly")).to_have_text("waits until the others are written")
+    expect(view.lane(1).locator(".mf-quietly")).to_have_text("nothing runs before the call is complete")
+
+
+def test_the_raw_text_breaks_between_fields(board: Open) -> None:
+    text = '{"origin": "Utrecht Centraal", "to": ["a, b", "c"], "day": "2026-03-12"}'
+    view = board(*told(*pieces(0, "c", "add", text, size=6)))
+    assert view.raw() == text
+    fields = view.lane().locator(".mf-pieces > span")
+    expect(fields).to_have_text(['{"origin": "Utrecht Centraal",', '"to": ["a, b", "c"],', '"day": "2026-03-12"}'])
+    for width in (180, 240, 320):
+        view.page.locator(".mf-raw").first.evaluate("(one, width) => { one.style.width = `${width}px` }", width)
+        heights = fields.evaluate_all("(all) => all.map((one) => one.getClientRects().length)")
+        assert heights == [1, 1, 1]  # each is one box, on one line if it fits
+
+
+def test_a_narrow_view_shows_the_raw_text_only_if_it_is_wanted(board: Open) -> None:
+    view = board(*told(*pieces(0, "c", "add", SUM), ended=False))
+    expect(view.lane().locator(".mf-raw")).to_be_visible()
+    view.page.set_viewport_size({"width": 700, "height": 800})
+    expect(view.lane().locator(".mf-raw")).to_be_hidden()
+    view.page.get_by_role("button", name="more: ").click()
+    view.page.get_by_role("menuitemcheckbox", name="The text as it came").click()
+    expect(view.lane().locator(".mf-raw")).to_be_visible()
 
 
 def test_two_calls_share_the_whole_width(board: Open) -> None:

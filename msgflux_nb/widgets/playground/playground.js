@@ -53,7 +53,7 @@ export default guarded(() => {
       await Promise.all([
         draws(prefill, start, leave.signal),
         draws(picker, places.structure, leave.signal),
-        draws(calls, places.tools, leave.signal),
+        draws(calls, places.tools, leave.signal, { "data-beside": "" }),
         draws(plan, places.plan, leave.signal),
       ]);
       if (leave.signal.aborted) return;
@@ -272,9 +272,10 @@ function positionOf(event) {
  * @param {Child} child
  * @param {HTMLElement} place
  * @param {AbortSignal} signal
+ * @param {Record<string, string>} [attributes]
  */
-async function draws(child, place, signal) {
-  const el = element("div");
+async function draws(child, place, signal, attributes = {}) {
+  const el = element("div", attributes);
   place.append(el);
   await child.render({ el, signal });
 }

@@ -31,9 +31,9 @@ const RUN_STATES = {
  * Make the whole view: head, timeline, lanes, answer, figures.
  * @param {CallStore} store
  * @param {HTMLElement} el
- * @param {{ live: boolean, signal: AbortSignal }} options
+ * @param {{ live: boolean, signal: AbortSignal, beside?: boolean }} options `beside` a conversation, which shows what waits
  */
-export function callBoard(store, el, { live, signal }) {
+export function callBoard(store, el, { live, signal, beside = false }) {
   const state = stateWord();
   const title = element("span", { class: "mf-title" });
   const question = element("span", { class: "mf-note mf-cut mf-wide" });
@@ -55,7 +55,8 @@ export function callBoard(store, el, { live, signal }) {
   const keys = [["space", "play"], ["← →", "piece"], ...(live ? [["A", "approve"], ["R", "reject"]] : [])].map(([key, what]) => keyHint(key, what));
   const head = element("header", { class: "mf-top" }, title, waiting, question, element("span", { class: "mf-grow" }), presentButton(el, signal), more, ...(live ? [stop] : []));
   const body = element("div", { class: "mf-body mf-scroll" }, hint, lanes, said, error);
-  el.append(head, line.node, body, element("footer", { class: "mf-bottom" }, figures, element("span", { class: "mf-grow" }), element("span", { class: "mf-keys mf-wide", "aria-hidden": "true" }, ...keys)), spoken);
+  const caption = element("p", { class: "mf-caption mf-note", hidden: !beside });
+  el.append(head, caption, line.node, body, element("footer", { class: "mf-bottom" }, figures, element("span", { class: "mf-grow" }), element("span", { class: "mf-keys mf-wide", "aria-hidden": "true" }, ...keys)), spoken);
   /** @type {{ view: ReturnType<typeof laneView>, drawn: string, told: string }[]} */
   let views = [];
   /** @type {Timeline | null} */
@@ -78,9 +79,15 @@ export function callBoard(store, el, { live, signal }) {
     });
   }
 
+  /** Whether the raw texts are shown; a narrow view shows them only where a person wants them. */
+  function rawShown() {
+    const raw = lanes.querySelector(".mf-raw");
+    return raw ? getComputedStyle(raw).display !== "none" : el.dataset.raw !== "off";
+  }
+
   /** @returns {Entry[]} */
   function moreEntries() {
-    const shown = el.dataset.raw !== "off";
+    const shown = rawShown();
     return [
       { label: "The text as it came", checked: shown, several: true, pick: () => (el.dataset.raw = shown ? "off" : "on") },
       { label: "Copy as messages", icon: "copy", pick: () => copied(callMessages(store)), disabled: !store.timeline.tracks.length },
@@ -169,7 +176,10 @@ export function callBoard(store, el, { live, signal }) {
     const { told, timeline: time, problem } = store;
     const waits = store.open.length;
     const calls = time.tracks.length;
-    setText(title, calls ? countText(calls + (told.more ?? 0), "tool call") : "tool calls");
+    const count = countText(calls + (told.more ?? 0), "tool call");
+    const written = calls === 1 ? "How the call was written" : `How ${count} were written`;
+    setText(title, calls ? (beside ? written : count) : "tool calls");
+    if (beside) setText(caption, line.caption());
     const [standing, word, mark] = RUN_STATES[told.state === "running" ? runningAs(waits, calls) : told.state];
     state.set(standing, word === RUN_STATES.asked[1] ? (waits > 1 ? `${waits} wait for you` : "one waits for you") : word, mark);
     waiting.toggleAttribute("disabled", !waits);
@@ -185,7 +195,8 @@ export function callBoard(store, el, { live, signal }) {
     const text = wrong ? wrong.join(": ") : "";
     if (error.textContent !== text) error.textContent = text;
     const pieces = time.tracks.reduce((sum, track) => sum + track.times.length, 0);
-    const words = [...told.status, pieces ? countText(pieces, "piece") : "", told.note ?? ""].filter(Boolean);
+    // Next to a conversation its last line has the figures.
+    const words = [...(beside ? [] : [...told.status, pieces ? countText(pieces, "piece") : ""]), told.note ?? ""].filter(Boolean);
     if (figures.dataset.said !== words.join("\n")) figures.replaceChildren(...words.map(figure));
     figures.dataset.said = words.join("\n");
   }

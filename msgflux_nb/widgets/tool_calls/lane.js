@@ -57,11 +57,13 @@ function resultLine() {
 /**
  * Return the last line of an undecided call: what will happen, in one sentence. The buttons of a decision replace it.
  * @param {Look} look
+ * @param {boolean} complete whether its arguments are
  * @param {boolean} asks whether a person is asked
  */
-function waitingText({ phase, begun, final }, asks) {
+function waitingText({ phase, begun, final }, complete, asks) {
   if (asks) return "Nothing has run yet. Approve runs it in your kernel; Reject tells the model why not.";
-  return begun && !final && !phase ? "nothing runs before the call is complete" : "";
+  if (!begun || final || phase) return "";
+  return complete ? "waits until the others are written" : "nothing runs before the call is complete";
 }
 
 /**
@@ -100,6 +102,9 @@ export function laneView(track, board) {
     const key = callState(look, plain);
     node.classList.toggle("mf-later", !look.begun);
     node.dataset.state = key;
+    // Next to a conversation a card is shown there from here on.
+    const told_ = board.timeline().following && (look.phase !== "asked" || board.first?.() === track.number);
+    node.dataset.told = told_ ? look.phase : "";
     setText(name, look.name || "…");
     head.title = look.id ? `${look.name} · ${look.id}` : look.name;
     raw.draw(look.count);
@@ -125,7 +130,7 @@ export function laneView(track, board) {
     outcome.draw(track, look);
     const asks = track.card.phase === "asked" && board.timeline().following;
     decision?.draw(asks, board.first?.() === track.number);
-    setText(quiet, board.hands ? waitingText(look, asks) : "");
+    setText(quiet, board.hands ? waitingText(look, key === "complete", asks) : "");
     const told = `call ${track.number + 1}, ${look.name}: ${look.phase && CALL_PHASES[look.phase] ? CALL_PHASES[look.phase][1] : shown[1]}`;
     if (node.getAttribute("aria-label") !== told) node.setAttribute("aria-label", told);
     return told;

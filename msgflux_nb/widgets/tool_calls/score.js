@@ -11,6 +11,8 @@ import { countUpTo } from "./timeline.js";
 
 const SPEEDS = [1, 2, 4, 16, 0.25, 0.5];
 const BAR_PIXELS = 4; // the width of a bar with its gap
+const LABEL_PIXELS = 78; // room for the words about a phase
+const PAUSE_PIXELS = 130; // room for those about a shortened pause
 const TICK_STEPS = [1, 2, 5]; // milliseconds, times a power of ten
 
 /**
@@ -60,7 +62,7 @@ function scoreRow(track, timelineOf) {
     label.title = look.name;
     name.classList.toggle("mf-later", !look.begun);
     drawBars(timeline, look, width);
-    drawMarks(timeline, look);
+    drawMarks(timeline, look, width);
   }
 
   /**
@@ -97,12 +99,13 @@ function scoreRow(track, timelineOf) {
    * Draw the phases of a call up to the shown moment: waiting hatched, running outlined.
    * @param {Timeline} timeline
    * @param {Look} look
+   * @param {number} width
    */
-  function drawMarks(timeline, { phase }) {
+  function drawMarks(timeline, { phase }, width) {
     const { total, shown } = timeline;
     const now = timeline.position;
     const marks = track.marks.filter(({ moment }) => moment < shown);
-    const key = `${marks.length} ${total} ${now} ${track.card.seconds}`;
+    const key = `${marks.length} ${total} ${now} ${track.card.seconds} ${width}`;
     if (key === marked) return;
     marked = key;
     /** @type {Node[]} */
@@ -112,10 +115,11 @@ function scoreRow(track, timelineOf) {
       const from = timeline.place(moment + 1);
       const to = next ? timeline.place(next.moment + 1) : now;
       if (kind !== "asked" && kind !== "running") continue;
-      const place = `left: ${(100 * from) / (total || 1)}%`;
-      nodes.push(element("i", { class: `mf-span-${kind}`, style: `${place}; width: ${(100 * Math.max(0, to - from)) / (total || 1)}%` }));
+      const part = (/** @type {number} */ place) => `${(100 * place) / (total || 1)}%`;
+      nodes.push(element("i", { class: `mf-span-${kind}`, style: `left: ${part(from)}; width: ${part(Math.max(0, to - from))}` }));
       const said = kind === "asked" ? (phase === "asked" && !next ? "waits for you" : "") : next && track.card.seconds !== null ? `ran ${secondsText(1000 * track.card.seconds)}` : "";
-      if (said) nodes.push(element("span", { class: "mf-score-said", style: from > 0.8 * total ? `right: ${100 - (100 * Math.max(from, to)) / total}%` : place }, said));
+      const fits = ((total - from) / (total || 1)) * width > LABEL_PIXELS; // else it would stand over bars, or be cut
+      if (said && fits) nodes.push(element("span", { class: "mf-score-said", style: `left: ${part(from)}` }, said));
     }
     spans.replaceChildren(...nodes);
   }
@@ -135,7 +139,7 @@ function scoreRow(track, timelineOf) {
     return `${which} · ${secondsText(track.times[end])}${pause} · ${countText(characters, "character")}`;
   }
 
-  return { name, node, draw, under };
+  return { name, node, draw, under, joins: () => bins.size < track.times.length };
 }
 
 /**
@@ -148,7 +152,8 @@ export function score(board, signal) {
   const head = element("div", { class: "mf-playhead", role: "slider", tabindex: "0", "aria-label": "replay", "aria-valuemin": "0" });
   const lines = element("div", { class: "mf-score-lines" });
   const over = (/** @type {boolean} */ on) => () => node.classList.toggle("mf-over", on);
-  const tracks = element("div", { class: "mf-tracks", onpointerenter: over(true), onpointerleave: over(false) }, lines, head);
+  const gaps = element("div", { class: "mf-gaps", "aria-hidden": "true" });
+  const tracks = element("div", { class: "mf-tracks", onpointerenter: over(true), onpointerleave: over(false) }, lines, gaps, head);
   const play = iconButton("run", "play (space)", () => toggle());
   const speed = textButton("1×", "speed", faster, { class: "mf-note mf-mid mf-tight" });
   const end = iconButton("end", "go to the end, and follow it", toEnd);
@@ -292,14 +297,33 @@ export function score(board, signal) {
     time.title = told;
   }
 
-  /** Draw round times below the axis; they are not evenly spaced where a long wait was shortened. */
+  /** Return what a bar is, in one sentence. */
+  function caption() {
+    const { tracks: calls, times, timeless } = board.timeline();
+    const count = calls.reduce((sum, { times: each }) => sum + each.length, 0);
+    const pieces = countText(count, "piece");
+    if (count < 2 || timeless) return count < calls.length + 1 ? "" : `${pieces}, all at once.`;
+    const own = calls[0].times;
+    const span = calls.length === 1 ? ` in ${secondsText(own[own.length - 1] - own[0])}` : "";
+    const joined = rows.some((row) => row.joins());
+    return `${pieces}${span}; a bar is ${joined ? "one or more pieces, its height the longest pause" : "one piece, its height the pause before it"}.`;
+  }
+
+  /** Draw round times below the axis, and a break across it where a long pause was shortened. */
   function drawAxis() {
     const now = board.timeline();
-    const key_ = `${now.total} ${now.times.length} ${width > 420}`;
+    const key_ = `${now.total} ${now.times.length} ${width}`;
     if (axis.dataset.drawn === key_) return;
     axis.dataset.drawn = key_;
-    const marks = now.timeless || !now.total ? [] : roundTimes(now, width > 420 ? 6 : 3);
-    axis.replaceChildren(...marks.map(([part, text]) => element("span", { class: part > 0.96 ? "mf-at-end" : null, style: `left: ${100 * part}%` }, text)));
+    const marks = now.timeless || !now.total ? [] : roundTimes(now, width > 420 ? 6 : 4);
+    const times = marks.map(([part, text]) => element("span", { class: part > 0.96 ? "mf-at-end" : null, style: `left: ${100 * part}%` }, text));
+    const breaks = now.breaks.map(({ after, ms }) => {
+      const [from, to] = [now.places[after] / now.total, now.places[after + 1] / now.total];
+      return { text: `a pause of ${(ms / 1000).toLocaleString("en-US", { maximumFractionDigits: 1 })} s`, room: (to - from) * width, style: `left: ${50 * (from + to)}%` };
+    });
+    gaps.replaceChildren(...breaks.map(({ text, style }) => element("i", { style, title: `${text}, shortened here` })));
+    const pauses = breaks.filter(({ room }) => room > PAUSE_PIXELS).map(({ text, style }) => element("span", { class: "mf-pause", style }, text));
+    axis.replaceChildren(...times, ...pauses);
   }
 
   function draw() {
@@ -317,6 +341,7 @@ export function score(board, signal) {
       lines.append(row.node);
     }
     node.hidden = !rows.length;
+    node.toggleAttribute("data-one", rows.length === 1);
     for (const row of rows) row.draw(width);
     const total = timeline.total || 1;
     head.style.left = `${(100 * (playing ? Math.min(place, total) : timeline.position)) / total}%`;
@@ -332,30 +357,32 @@ export function score(board, signal) {
     for (const control of [play, speed]) control.toggleAttribute("disabled", !timeline.times.length);
   }
 
-  return { node, draw, key };
+  return { node, draw, key, caption };
 }
 
 /**
- * Return round times within a run, each with its place on the axis, spaced so that labels do not touch.
+ * Return round times of a run, each with its place on the axis: in even steps, and none within a shortened pause.
  * @param {Timeline} timeline
  * @param {number} most the maximum number
  * @returns {[part: number, text: string][]}
  */
-function roundTimes({ times, places, total }, most) {
-  const whole = times[times.length - 1] - times[0];
-  const power = 10 ** Math.floor(Math.log10(Math.max(1, whole / most)));
-  const step = [...TICK_STEPS, 10].map((one) => one * power).find((one) => whole / one <= most) ?? 10 * power;
+function roundTimes({ times, places, total, waits }, most) {
+  const power = 10 ** Math.floor(Math.log10(Math.max(1, total / most)));
+  const step = [...TICK_STEPS, 10].map((one) => one * power).find((one) => total / one <= most) ?? 10 * power;
   const digits = Math.max(0, 3 - Math.floor(Math.log10(step)));
+  const [first, last] = [times[0], times.length - 1];
+  // After the last moment time goes on, but not while a call waits.
+  const whole = times[last] - first + (waits ? 0 : total - places[last]);
   /** @type {[number, string][]} */
   const found = [];
   for (let ms = 0; ms <= whole; ms += step) {
-    const next = Math.min(times.length - 1, countUpTo(times.length, (index) => times[index], times[0] + ms));
-    const before = Math.max(0, next - 1);
-    const between = times[next] - times[before];
-    const share = between > 0 ? Math.min(1, (times[0] + ms - times[before]) / between) : 1;
-    const part = (places[before] + share * (places[next] - places[before])) / total;
+    const before = Math.max(0, countUpTo(times.length, (index) => times[index], first + ms) - 1);
+    const after = first + ms - times[before];
+    const shortened = before < last && times[before + 1] - times[before] > places[before + 1] - places[before];
+    const part = (places[before] + after) / total;
+    if ((shortened && after) || part > 1 || (found.length && part - found[found.length - 1][0] < 0.5 / most)) continue;
     const text = ms ? (ms / 1000).toLocaleString("en-US", { maximumFractionDigits: digits, minimumFractionDigits: digits }) : "0";
-    if (!found.length || part - found[found.length - 1][0] >= 0.6 / most) found.push([part, `${text} s`]);
+    found.push([part, `${text} s`]);
   }
   return found;
 }

@@ -20,6 +20,7 @@ import { PartialJson } from "../base/partial.js";
 const LONGEST_WAIT = 1500; // the longest pause on the slider, in milliseconds
 const TIMELESS_STEP = 40;
 const WAITING = 0.14; // share of the slider
+const MARGIN = 0.04; // share of the slider after the last moment, so that its head stays inside
 
 /** A number as it was written: JavaScript's own loses digits. */
 export class Numeral {
@@ -146,6 +147,8 @@ export class Timeline {
     this.times = [];
     /** @type {number[]} its place on the slider, where long pauses are shortened */
     this.places = [];
+    /** @type {{ after: number, ms: number }[]} the pauses that are shortened there, each with the moment before it */
+    this.breaks = [];
     this.shown = 0;
     this.following = true;
   }
@@ -184,7 +187,9 @@ export class Timeline {
   add(ms) {
     const before = this.times.at(-1) ?? ms;
     const now = Math.max(ms, before);
-    this.places.push((this.places.at(-1) ?? 0) + Math.min(now - before, LONGEST_WAIT));
+    const pause = now - before;
+    if (pause > LONGEST_WAIT) this.breaks.push({ after: this.times.length - 1, ms: pause });
+    this.places.push((this.places.at(-1) ?? 0) + Math.min(pause, LONGEST_WAIT));
     this.times.push(now);
     return now;
   }
@@ -194,16 +199,25 @@ export class Timeline {
     return this.times.length > 1 && this.places[this.places.length - 1] === 0;
   }
 
-  /** The length of the slider; a call that waits for a person has a share of it, since its wait has no length yet. */
-  get total() {
-    const place = this.place(this.times.length);
-    const waits = !this.timeless && this.tracks.some(({ marks }) => marks.at(-1)?.phase === "asked");
-    return waits ? place / (1 - WAITING) : place;
+  /** Whether a call waits for a person. */
+  get waits() {
+    return !this.timeless && this.tracks.some(({ marks }) => marks.at(-1)?.phase === "asked");
   }
 
-  /** The place of the shown moment; that of the last one is the end of the slider. */
+  /** The place of the end; a call that waits for a person has a share of the slider, since its wait has no length yet. */
+  get end() {
+    const place = this.place(this.times.length);
+    return this.waits ? place / (1 - WAITING) : place;
+  }
+
+  /** The length of the slider. */
+  get total() {
+    return this.end / (1 - MARGIN);
+  }
+
+  /** The place of the shown moment. */
   get position() {
-    return this.shown === this.times.length ? this.total : this.place(this.shown);
+    return this.shown === this.times.length ? this.end : this.place(this.shown);
   }
 
   /**

@@ -27,7 +27,7 @@ export default guarded(() => {
       const leave = new AbortController();
       signal?.addEventListener("abort", () => leave.abort());
       rootOf(el, "msgflux-tool-calls", "tool calls");
-      callBoard(store, el, { live: true, signal: leave.signal });
+      callBoard(store, el, { live: true, signal: leave.signal, beside: "beside" in el.dataset });
       return () => leave.abort();
     },
   };
