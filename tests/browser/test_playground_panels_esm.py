@@ -58,7 +58,9 @@ def test_tabs_are_one_stop_that_arrows_move_in(play: PlayPage) -> None:
 
 def test_the_panel_of_a_call_that_waits_says_how_it_was_written_and_repeats_no_card(play: PlayPage) -> None:
     text = '{"a": 17, "b": 25}'
-    fragments = [(0, 40 * at, "c" if not at else None, None if at else "add", text[6 * at : 6 * at + 6]) for at in range(3)]
+    fragments = [
+        (0, 40 * at, "c" if not at else None, None if at else "add", text[6 * at : 6 * at + 6]) for at in range(3)
+    ]
     messages = told(*fragments)
     play.deliver_in("calls", *messages)
     tab(play, "tools").click()
