@@ -27,7 +27,6 @@ _LINE_MARKS = " \t-=_*+>#|:~`"
 _END_MARKS = "*_~`!\\"
 _HALF_LINE = re.compile(r"(?:[ \t>]|[-*+][ \t]|\d{1,9}[.)][ \t])*(?:\d{1,9}[.)]?|`{3,}[^`]*|~{3,}.*)\Z")
 _HALF_END = re.compile(r"(?:&#?\w{0,31}|<[^\s<>]*)\Z")
-_BLANK_END = re.compile(r"\n[ \t]*\n[ \t\n]*\Z")
 _PIPE = re.compile(r"(?<!\\)\|")
 _NO_CONTAINER = re.compile(r"[^ \t>]")
 _TICKS = re.compile("`+")
@@ -107,7 +106,7 @@ def _without_half_line(text: str) -> str:
 def _with_table(text: str, tokens: list[Token]) -> str:
     """Add the second line of a table of which only the first has come."""
     at = _last(tokens)
-    if at is None or tokens[at - 1].type != "paragraph_open" or _BLANK_END.search(text[-_LONGEST_END:]):
+    if at is None or tokens[at - 1].type != "paragraph_open" or _ends_with_blank_line(text):
         return text
     before, _, head = tokens[at].content.rpartition("\n")
     if not head.startswith("|") or before.rpartition("\n")[2].startswith("|"):
@@ -119,9 +118,14 @@ def _with_table(text: str, tokens: list[Token]) -> str:
     return f"{text.rstrip()}\n{_NO_CONTAINER.sub(' ', line[: line.index('|')])}|{'-|' * columns}"
 
 
+def _ends_with_blank_line(text: str) -> bool:
+    end = text[-_LONGEST_END:]
+    return end[len(end.rstrip(" \t\n")) :].count("\n") > 1
+
+
 def _is_open(text: str, tokens: list[Token], at: int) -> bool:
     """Whether what comes next belongs to the same inline text."""
-    if tokens[at].type != "inline" or _BLANK_END.search(text[-_LONGEST_END:]):
+    if tokens[at].type != "inline" or _ends_with_blank_line(text):
         return False
     match tokens[at - 1].type:
         case "paragraph_open":

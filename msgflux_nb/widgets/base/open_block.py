@@ -13,7 +13,7 @@ _EARNED = 1_000  # characters that may be drawn for each batch, so that the time
 _SAVED = 4_000  # the most that is kept of it for later batches
 _HTML = 8  # characters of HTML that cost as much as one of text, as in tables
 _LINE = 1_000  # characters of a last line that are looked at
-_FENCE = re.compile(r"(?:[ \t]*\n)*(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)\n")
+_FENCE = re.compile(r"(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)\n")
 
 
 class OpenBlock:
@@ -88,7 +88,8 @@ class OpenBlock:
 
 def _closing(text: str) -> re.Pattern[str] | None:
     """Return what would end a code block whose lines are shown as they are; None for another block."""
-    found = _FENCE.match(text)
+    start = len(text) - len(text.lstrip(" \t\n"))
+    found = _FENCE.match(text, start) if text[:start][-1:] in ("", "\n") else None
     if found is None or "\r" in text or len(text) > LIMIT:
         return None
     marks = found[1] or found[2]
