@@ -27,11 +27,17 @@ class _Node:
         self.children: list[_Node] = []
         self.chosen: _Node | None = None  # the child that was shown last
 
-    def follow(self, message: Message, *, new: bool) -> _Node:
-        """Choose the child with this message; make one if none has it, or always with ``new=True``."""
+    def follow(self, message: Message, *, new: bool, own: bool = False) -> _Node:
+        """Choose the child with this message; make one if none has it, or always with ``new=True``.
+
+        Args:
+            message: the message; it is copied, unless it is the history's own.
+            new: whether to make a new child.
+            own: whether it is the history's own.
+        """
         same = None if new else next((child for child in self.children if child.message == message), None)
         if same is None:
-            same = _Node(copy.deepcopy(message))
+            same = _Node(message if own else copy.deepcopy(message))
             self.children.append(same)
         self.chosen = same
         return same
@@ -62,7 +68,12 @@ class History:
     @property
     def messages(self) -> list[Message]:
         """The conversation as it is shown, as a new list of copies."""
-        return [copy.deepcopy(node.message) for node in self._path() if node.message is not None]
+        return copy.deepcopy(self.kept)
+
+    @property
+    def kept(self) -> list[Message]:
+        """The conversation as it is shown: the history's own messages, to read or to show again, not to change."""
+        return [node.message for node in self._path() if node.message is not None]
 
     @property
     def ids(self) -> list[int]:
@@ -73,7 +84,10 @@ class History:
         return len(self._path())
 
     def show(self, messages: Sequence[Message]) -> None:
-        """Make ``messages`` the conversation; leading turns that it shares with the tree are reused."""
+        """Make ``messages`` the conversation; leading turns that it shares with the tree are reused.
+
+        Messages are copied, except those that are in ``kept``.
+        """
         self._remember()
         self._show(list(messages), new_from=None)
 
@@ -89,12 +103,12 @@ class History:
     def add(self, message: Message) -> None:
         """Append a turn. It is always a new one: the same answer given twice makes two versions."""
         self._remember()
-        messages = self.messages
+        messages = self.kept
         self._show([*messages, message], new_from=len(messages))
 
     def replace(self, position: int, message: Message) -> None:
         """Replace the turn at a position. The turns after it stay, and the replaced one becomes its sibling."""
-        messages = self.messages
+        messages = self.kept
         self._check(position)
         self.show([*messages[:position], message, *messages[position + 1 :]])
 
@@ -190,9 +204,10 @@ class History:
         return bool(self._before)
 
     def _show(self, messages: list[Message], new_from: int | None) -> None:
+        own = set(map(id, self.kept))
         node = self._root
         for position, message in enumerate(messages):
-            node = node.follow(message, new=position == new_from)
+            node = node.follow(message, new=position == new_from, own=id(message) in own)
         node.chosen = None
 
     def _remember(self) -> None:

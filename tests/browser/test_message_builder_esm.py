@@ -194,6 +194,26 @@ def test_the_changed_end_is_put_behind_what_stays(open_builder: Open, page: Page
     assert drawn(page) == ["a", "B"]
 
 
+def test_turns_that_the_page_has_come_by_their_ids(open_builder: Open, page: Page) -> None:
+    bridge = open_builder(["a", "b", "c"])
+    bridge.widget._receive(bridge.widget, {"type": "move", "id": bridge.widget.turns[2]["id"], "to": 0}, [])
+    bridge.exchange()
+    assert drawn(page) == ["c", "a", "b"]
+    assert bridge.page.sent("resync") == []
+
+
+def test_a_text_that_the_page_has_only_the_beginning_of_cannot_be_edited_there(open_builder: Open, page: Page) -> None:
+    bridge = open_builder(["x " * 150_000])
+    turn(page, 0).focus()
+    page.keyboard.press("Enter")
+    editor = page.get_by_role("region", name="edit the user's turn")
+    expect(editor.get_by_text("… 100,000 more characters")).to_be_visible(timeout=30_000)
+    expect(editor.get_by_role("textbox")).to_have_count(0)
+    editor.get_by_role("button", name="Save").click()
+    bridge.exchange()
+    assert bridge.widget.messages[0]["content"] == "x " * 150_000
+
+
 def test_what_is_in_the_state_already_is_not_taken_again(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["a"])
     bridge.page.deliver(told(1, 1, "b"), told(1, 1, "b"))
@@ -481,11 +501,11 @@ def test_an_empty_draft_is_not_added(open_builder: Open, page: Page) -> None:
 def test_a_text_that_is_too_long_for_a_message_is_refused_and_kept(open_builder: Open, page: Page) -> None:
     bridge = open_builder()
     field = page.get_by_role("textbox", name="message")
-    field.evaluate("(n) => { n.value = 'x'.repeat(8e6 + 1); n.dispatchEvent(new Event('input', { bubbles: true })); }")
+    field.evaluate("(n) => { n.value = 'x'.repeat(190_001); n.dispatchEvent(new Event('input', { bubbles: true })); }")
     field.press("Control+Enter", timeout=30_000)  # a browser takes its time for such a text
     expect(page.get_by_role("alert")).to_contain_text("set it in a cell", timeout=30_000)
     assert bridge.page.sent("add") == []
-    assert field.evaluate("(n) => n.value.length") == 8_000_001
+    assert field.evaluate("(n) => n.value.length") == 190_001
 
 
 def test_two_views_show_the_same_draft_and_one_may_leave(open_builder: Open, page: Page) -> None:
@@ -598,7 +618,7 @@ def test_a_draft_that_a_parent_took_does_not_come_back_when_its_field_is_left(op
 def test_a_draft_that_is_too_long_is_not_given_to_a_parent(open_builder: Open, page: Page) -> None:
     open_builder(["a"])
     page.get_by_role("textbox", name="message").evaluate(
-        "(field) => { field.value = 'x'.repeat(8e6 + 1); field.dispatchEvent(new Event('input')); }"
+        "(field) => { field.value = 'x'.repeat(190_001); field.dispatchEvent(new Event('input')); }"
     )
     assert page.evaluate("widgetExports.draft()") is None
     expect(page.get_by_text("cannot be sent from here").first).to_be_visible()

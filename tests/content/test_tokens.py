@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from msgflux_nb.content import tokens
 from msgflux_nb.content.tokens import audio_tokens, image_rule, image_tokens, text_tokens
 
 
@@ -69,6 +72,17 @@ def test_an_image_is_counted_by_the_rule_of_its_model(model: str, size: tuple[in
 
 def test_a_low_detail_costs_its_base_alone() -> None:
     assert image_tokens((4000, 4000), "gpt-4o", detail="low") == 85
+
+
+def test_a_long_text_is_counted_in_pieces_from_all_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = "быстрая лиса и quick fox, 敏捷的狐狸 " * 20_000 + "a" * 600_000
+    exact = tokens._counted(text)
+    read: list[int] = []
+    counted = tokens._counted
+    monkeypatch.setattr(tokens, "_counted", lambda piece: read.append(len(piece)) or counted(piece))
+    assert text_tokens(text) == pytest.approx(exact, rel=0.02)
+    assert read == [50_000]
+    assert text_tokens(text[:50_000]) == math.ceil(counted(text[:50_000]))
 
 
 @pytest.mark.parametrize("model", ["", "local/smollm2-135m", "gpt-5-mini", "gemini-3-pro-preview", "mistral-large"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import time
 from collections.abc import Callable, Iterator
@@ -13,6 +14,7 @@ from hypothesis import given, settings
 
 import msgflux_nb as mf
 from msgflux_nb.content.generated import Image
+from msgflux_nb.widgets.conversation import turn_cards
 from msgflux_nb.widgets.conversation.attachments import attachment
 from msgflux_nb.widgets.conversation.message_builder import MessageBuilder
 from tests.content.pictures import to_bytes, two_halves
@@ -287,6 +289,89 @@ def test_only_the_changed_end_is_told(desk: Desk) -> None:
     told = desk.of("turns")
     assert [(message["number"], message["from"], len(message["turns"])) for message in told] == [(1, 3, 1), (2, 2, 2)]
     assert desk.builder.told == 2
+
+
+def test_a_turn_that_the_page_has_is_told_as_one_that_it_knows(desk: Desk) -> None:
+    first, second, third = before = [desk.id_at(position) for position in range(3)]
+    desk.receive("move", id=first, to=2)
+    desk.receive("undo")
+    desk.receive("duplicate", id=third)
+    moved, undone, doubled = (message["turns"] for message in desk.of("turns"))
+    assert [turn["as"] for turn in moved] == [second, third, first]
+    assert [turn["as"] for turn in undone] == [turn["id"] for turn in (moved[2], moved[0], moved[1])]
+    assert [turn["id"] for turn in undone] == before
+    assert [turn["as"] for turn in doubled] == [third]
+    assert desk.texts() == ["a", "b", "c", "c"]
+    desk.receive("edit", id=doubled[0]["id"], role="user", parts=[{"text": "C"}])
+    assert "as" not in desk.of("turns")[-1]["turns"][0]
+
+
+def test_a_turn_is_drawn_and_counted_once_wherever_it_goes(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    work: list[str] = []
+    for name in ("markdown_html", "formatted_html", "text_tokens"):
+        done = getattr(turn_cards, name)
+        monkeypatch.setattr(turn_cards, name, lambda *given, done=done: work.append(given[0]) or done(*given))
+    desk.builder.messages = [{"role": "assistant", "content": "**Hello** {{who}}"}, {"role": "user", "content": "Hi"}]
+    assert sorted(work) == ["**Hello** {{who}}", "Hi"]
+    work.clear()
+    desk.receive("draft", draft={**DRAFT, "text": "Well"}, left=True)
+    desk.receive("move", id=desk.id_at(0), to=1)
+    desk.receive("duplicate", id=desk.id_at(0))
+    desk.receive("undo")
+    assert work == []
+    desk.receive("variable", name="who", value="Ada")
+    desk.receive("variable", name="other", value="Bob")
+    desk.receive("draft", draft={**DRAFT, "text": "Well?"}, left=True)
+    assert work == ["**Hello** Ada"]
+
+
+def test_another_model_draws_only_turns_with_files_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = {
+        "type": "image_url",
+        "image_url": {"url": f"data:image/png;base64,{base64.b64encode(to_bytes(two_halves())).decode()}"},
+    }
+    builder = MessageBuilder([{"role": "user", "content": "a"}, {"role": "user", "content": [picture]}])
+    made: list[Any] = []
+    for name in ("part_card", "markdown_html"):
+        done = getattr(turn_cards, name)
+        monkeypatch.setattr(
+            turn_cards, name, lambda *given, done=done, **more: made.append(given[0]) or done(*given, **more)
+        )
+    builder.model = "openai/gpt-4o"
+    assert made == [picture]
+    assert builder.turns[1]["parts"][0]["tokens"] == 255
+    made.clear()
+    model = mf.Model.chat_completion("openai/gpt-4o", temperature=0.5)
+    builder.model = model
+    assert made == []
+
+
+def test_a_page_gets_the_beginning_of_a_text_that_it_could_not_send_and_everything_else_is_kept() -> None:
+    text = "a *b* " * 50_000
+    desk = Desk([{"role": role, "content": text} for role in ("user", "assistant")])
+    for card in desk.builder.turns:
+        [part] = card["parts"]
+        assert part["text"] == f"{text[:200_000]}… 100,000 more characters"
+        assert (part["left"], part["tokens"]) == (100_000, 75_000)
+        assert len("".join(part.get("html", ""))) < 1_000_000
+    desk.receive("edit", id=desk.id_at(0), role="system", parts=[{"key": "content"}, {"text": "more"}])
+    assert [part["text"] for part in desk.builder.messages[0]["content"]] == [text, "more"]
+
+
+def test_the_saved_notebook_keeps_the_last_turns_and_the_beginning_of_each_text() -> None:
+    text = "a b " * 75_000
+    builder = MessageBuilder([{"role": ("user", "assistant")[number % 2], "content": text} for number in range(20)])
+    for drawn in builder._drawn():
+        assert "the first 15 of 20 turns are not kept here" in drawn
+        assert drawn.count("… 250,000 more characters") == 5
+        assert len(drawn) < 400_000
+    blocks = "A *word*.\n\n" * 20_000
+    html, plain = MessageBuilder([{"role": "assistant", "content": blocks}])._drawn()
+    assert "<em>word</em>" in html
+    assert "the rest of 220,000 characters is not kept here" in html
+    assert "… 170,000 more characters" in plain
+    short = MessageBuilder([{"role": "user", "content": "a"}, {"role": "assistant", "content": "*b*"}])
+    assert "kept here" not in "".join(short._drawn())
 
 
 def test_a_page_that_missed_something_is_told_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.widgets.base import typed_keys
 from msgflux_nb.widgets.base.typed_keys import without_keys
 from msgflux_nb.widgets.base.view import View
 
@@ -51,6 +52,15 @@ def test_keys_are_found_wherever_they_are_in_a_message_of_the_page() -> None:
     content = {"type": "edit", "parts": [{"text": CANARY}, "x", 3, None], CANARY: (CANARY,)}
     assert without_keys(content) == {"type": "edit", "parts": [{"text": "[key]"}, "x", 3, None], "[key]": ["[key]"]}
     assert "CANARY" in str(content)
+
+
+def test_a_message_of_many_texts_is_searched_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    searches: list[str] = []
+    scrub = typed_keys.scrub
+    monkeypatch.setattr(typed_keys, "scrub", lambda text: searches.append(text) or scrub(text))
+    content = {"lanes": ["a b"] * 19_000}
+    assert without_keys(content) is content
+    assert len(searches) == 1
 
 
 def test_a_message_without_one_is_passed_on_as_it_is() -> None:

@@ -6,7 +6,7 @@
 /**
  * @typedef {{
  *   kind: string, name?: string, text?: string | null, html?: string[] | null, prefill?: number, code?: boolean,
- *   detail?: string, notes?: string, before?: string, media?: string, call?: string,
+ *   detail?: string, notes?: string, before?: string, media?: string, call?: string, left?: number,
  *   tokens?: number | null, tokens_before?: number | null,
  * }} Part
  * @typedef {Part & { key: string }} KeyedPart
@@ -51,11 +51,11 @@ export class TurnStore {
   }
 
   /**
-   * Take the turns from one on. Messages are numbered: a known one is ignored, and after a lost one the page asks for
-   * everything, once.
+   * Take the turns from one on: new ones whole, the others ``as`` one that the page has. Messages are numbered: a known one is ignored,
+   * and after a lost one the page asks for everything, once.
    * @param {number} number
    * @param {number} from
-   * @param {Turn[]} turns
+   * @param {(Turn & { as?: string })[]} turns
    */
   merge(number, from, turns) {
     if (number <= this.model.get("told")) return;
@@ -66,7 +66,9 @@ export class TurnStore {
     this.problem = null;
     this.model.set("told", number);
     // Set but never saved: the kernel has it; the page keeps it for later views.
-    this.model.set("turns", [...this.turns.slice(0, from), ...turns]);
+    const had = new Map(this.turns.map((turn) => [turn.id, turn]));
+    const taken = turns.map(({ as, ...turn }) => (as === undefined ? turn : { .../** @type {Turn} */ (had.get(as)), ...turn }));
+    this.model.set("turns", [...this.turns.slice(0, from), ...taken]);
   }
 
   resync() {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 from ...models.keys import scrub
@@ -25,17 +26,32 @@ def without_keys(value: Any) -> Any:
 
     A value without keys is returned itself, so that ``is`` shows whether one was found.
     """
+    texts = "\n".join(_texts(value))
+    return value if scrub(texts) == texts else _clean(value)
+
+
+def _texts(value: Any) -> Iterator[str]:
+    """Yield all texts in a tree but pixels, which are no text and may look like keys."""
     if isinstance(value, str):
-        # Pixels are not text and may look like keys; a long text is searched as a whole first.
+        if not _DATA.match(value):
+            yield value
+    elif isinstance(value, dict | list | tuple):
+        for item in (*value, *value.values()) if isinstance(value, dict) else value:
+            yield from _texts(item)
+
+
+def _clean(value: Any) -> Any:
+    if isinstance(value, str):
+        # A long text is searched as a whole first.
         holds_none = _DATA.match(value) or scrub(value) == value
         clean: Any = value if holds_none else _WORD.sub(_masked, value)
         return value if clean == value else clean
     if isinstance(value, dict):
-        items = [(key, item, without_keys(key), without_keys(item)) for key, item in value.items()]
+        items = [(key, item, _clean(key), _clean(item)) for key, item in value.items()]
         same = all(key is clean_key and item is clean for key, item, clean_key, clean in items)
         return value if same else {clean_key: clean for _, _, clean_key, clean in items}
     if isinstance(value, list | tuple):
-        cleaned = [without_keys(item) for item in value]
+        cleaned = [_clean(item) for item in value]
         return value if all(map(lambda one, other: one is other, value, cleaned)) else cleaned
     return value
 

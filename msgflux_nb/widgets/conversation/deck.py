@@ -41,13 +41,14 @@ class Deck:
 
     @property
     def model(self) -> str:
-        """The name of the model whose rule counts tokens; another model makes new cards."""
+        """The name of the model whose rule counts tokens; another model makes new cards of turns with files."""
         return self._model
 
     @model.setter
     def model(self, name: str) -> None:
+        if name != self._model:
+            self._turns = {id_: turn for id_, turn in self._turns.items() if not turn.media}
         self._model = name
-        self._turns.clear()
 
     def cards(self) -> list[Card]:
         """Return the cards of the shown turns, in order."""
@@ -130,10 +131,12 @@ class Deck:
     def _shown(self) -> Iterator[tuple[int, Turn]]:
         ids = self.history.ids
         if any(id_ not in self._turns for id_ in ids):
-            for id_, message in zip(ids, self.history.messages, strict=True):
+            drawn = {id(turn.message): turn for turn in self._turns.values()}  # a turn that was moved has a new number
+            for id_, message in zip(ids, self.history.kept, strict=True):
                 if id_ not in self._turns:
                     look = self._looks.get(id_)
-                    self._turns[id_] = Turn(message, model=self._model, facts=self._facts, look=look)
+                    made = None if look else drawn.get(id(message))
+                    self._turns[id_] = made or Turn(message, model=self._model, facts=self._facts, look=look)
         return ((id_, self._turns[id_]) for id_ in ids)
 
 

@@ -3,7 +3,7 @@
 
 import { pickButton, textButton } from "../base/controls.js";
 import { element, keepOnly, onChange } from "../base/dom.js";
-import { directionOf, sizeText } from "../base/texts.js";
+import { directionOf } from "../base/texts.js";
 import { ROLES, tokensText } from "../base/store.js";
 import { takeFiles } from "./media.js";
 import { refusalNotice, sourceMenu } from "./sources.js";
@@ -16,7 +16,7 @@ import { variableForm } from "./variables.js";
 
 const PAUSE_MILLISECONDS = 300;
 const HUGE_CHARACTERS = 100_000;
-const TEXT_BYTES = 8e6; // a message above 10 MiB would be lost silently
+const MOST_CHARACTERS = 190_000; // the kernel refuses a message of more than 200,000
 
 export class DraftStore {
   /**
@@ -162,8 +162,8 @@ export class DraftStore {
 
   /** @param {File} file */
   async takeText(file) {
-    const text = file.size > TEXT_BYTES ? "" : await file.text();
-    if (file.size > TEXT_BYTES) this.tray.refuse(TOO_LONG);
+    const text = file.size > 4 * MOST_CHARACTERS ? "" : await file.text();
+    if (file.size > 4 * MOST_CHARACTERS || tooLong([text])) this.tray.refuse(TOO_LONG);
     else if (/[\0\ufffd]/.test(text)) this.tray.add([file]); // not UTF-8: the kernel says what it is
     else this.writePart(this.addText(), text);
   }
@@ -201,11 +201,11 @@ function isText(file) {
   return file.type.startsWith("text/") || (!/^(audio|image|video)\//.test(file.type) && TEXT_NAME.test(file.name));
 }
 
-export const TOO_LONG = `a text of more than ${sizeText(TEXT_BYTES)} cannot be sent from here: set it in a cell, by .messages or .draft`;
+export const TOO_LONG = `a text of more than ${MOST_CHARACTERS.toLocaleString("en-US")} characters cannot be sent from here: set it in a cell, by .messages or .draft`;
 
 /** @param {string[]} texts */
 export function tooLong(texts) {
-  return texts.reduce((sum, text) => sum + text.length, 0) * 3 > TEXT_BYTES && new Blob(texts).size > TEXT_BYTES;
+  return texts.reduce((sum, text) => sum + text.length, 0) > MOST_CHARACTERS;
 }
 
 /**

@@ -137,7 +137,7 @@ class MessageBuilder(Intake):
         with self.lock:
             self._model = None if model is None else model_of(model, "MessageBuilder")
             self._deck.model = self._name
-            self._took()
+            self.attachments = [self._card_of(item) for item in self.tray.attachments]
             self.changed()
 
     @property
@@ -223,13 +223,14 @@ class MessageBuilder(Intake):
         self._on_draft(page.Draft(draft=draft, left=True), [])
 
     def changed(self) -> None:
-        """Show the history after a change of it; the page gets the turns from the first different one."""
+        """Show the history after a change of it; the page gets the new turns, and the ids of those that it has."""
         with self.lock:
             cards, before = self._deck.cards(), self.turns
             start = first_difference(cards, before)
             if start is not None:
+                told = _without_known(cards[start:], before)
                 self._set_unsent(turns=cards, told=self.told + 1)
-                self.send({"type": "turns", "number": self.told, "from": start, "turns": cards[start:]})
+                self.send({"type": "turns", "number": self.told, "from": start, "turns": told})
         self._follow()
 
     def settle(self, message: Message, *, prefill: str = "", code: bool = False) -> Card:
@@ -285,26 +286,26 @@ class MessageBuilder(Intake):
             used = [part["attachment"] for part in message.parts if "attachment" in part]
             self._deck.remember(loose[id_] for id_ in used)
             self.tray.drop(*used)
-            messages = self.history.messages
+            messages = self.history.kept
             self._show([*messages[:position], new, *messages[position + 1 :]])
 
     def _on_move(self, message: page.Move, _buffers: Buffers) -> None:
         with self.lock:
             position, _ = self._deck.find(message.id)
-            messages = self.history.messages
+            messages = self.history.kept
             messages.insert(message.to, messages.pop(position))
             self._show(messages)
 
     def _on_duplicate(self, message: page.Turn, _buffers: Buffers) -> None:
         with self.lock:
             position, turn = self._deck.find(message.id)
-            messages = self.history.messages
+            messages = self.history.kept
             self._show([*messages[: position + 1], turn.message, *messages[position + 1 :]])
 
     def _on_delete(self, message: page.Turn, _buffers: Buffers) -> None:
         with self.lock:
             position, _ = self._deck.find(message.id)
-            messages = self.history.messages
+            messages = self.history.kept
             self._show([*messages[:position], *messages[position + 1 :]])
 
     def _on_choose(self, message: page.Choose, _buffers: Buffers) -> None:
@@ -329,13 +330,13 @@ class MessageBuilder(Intake):
 
     def _show(self, messages: Sequence[Message]) -> None:
         with self.lock:
-            if messages != self.history.messages:
+            if messages != self.history.kept:
                 self.history.show(messages)
             self.changed()
 
     def _drafted(self, files: Sequence[Attachment] | None = None) -> Message | None:
         """Return the draft as a message, with all its files or with these; None if it has no content."""
-        before = self.history.messages if self.draft_role == "tool" else ()
+        before = self.history.kept if self.draft_role == "tool" else ()
         files = self.tray.attachments if files is None else files
         return drafted(self.draft, self.draft_role, self.draft_call, files, before)
 
@@ -421,3 +422,17 @@ class MessageBuilder(Intake):
     def _drawn(self) -> tuple[str, str]:
         turns, empty = self.shown, "no messages yet"
         return transcript_html(turns) or f"<small>{empty}</small>", transcript_text(turns) or f"MessageBuilder: {empty}"
+
+
+def _without_known(cards: Sequence[Card], before: Sequence[Card]) -> list[Card]:
+    """Return cards for a page that has those before: one that is ``as`` another comes without the content.
+
+    A version of a turn is drawn once, so equal parts are the same object.
+    """
+    known = {id(card["parts"]): card["id"] for card in before}
+    return [
+        {"id": card["id"], "siblings": card["siblings"], "as": known[id(card["parts"])]}
+        if id(card["parts"]) in known
+        else card
+        for card in cards
+    ]

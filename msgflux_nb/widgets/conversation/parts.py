@@ -18,6 +18,7 @@ from ...content.tokens import audio_tokens, image_tokens, text_tokens
 from ...errors import MediaError
 
 __all__ = [
+    "LONGEST",
     "Card",
     "Facts",
     "Medium",
@@ -33,6 +34,7 @@ __all__ = [
 Card = dict[str, Any]
 
 _THUMBNAIL_EDGE = 192  # twice the displayed 96 pixels, for dense screens
+LONGEST = 200_000  # characters of a text that a page gets, as many as it can send
 _SHOWN = 2_000  # characters that are shown of content that cannot be edited
 _SOUNDS = {"audio/wav": "WAV", "audio/mpeg": "MP3"}
 

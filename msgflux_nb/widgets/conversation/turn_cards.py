@@ -17,8 +17,8 @@ import msgspec
 from ...content.tokens import text_tokens
 from ...display.markdown import blocks, encodable, formatted_html, markdown_html
 from ...errors import MediaError
-from .parts import Card, Facts, json_text, medium, part_card
-from .variables import filled
+from .parts import LONGEST, Card, Facts, json_text, medium, part_card
+from .variables import filled, names_in
 
 __all__ = ["Look", "Turn", "open_calls", "rebuilt", "without_texts"]
 
@@ -61,13 +61,13 @@ class Turn:
         self.media: dict[str, Any] = {}
         self._model = model
         self._facts = facts or {}
+        self._open: list[_Open] = []
+        parts = [*self._before(), *self._content(), *self._behind()]
         self.card: Card = _encodable(
-            {
-                "role": str(message.get("role", "")),
-                "note": _note(message),
-                "parts": [*self._before(), *self._content(), *self._behind()],
-            }
+            {"role": str(message.get("role", "")), "note": _note(message), "parts": list(map(_shortened, parts))}
         )
+        counts = [part["tokens"] for part in parts if "tokens" in part]
+        self._tokens = sum(count or 0 for count in counts), counts.count(None)
 
     def _before(self) -> Iterator[Card]:
         if self.message.get("role") == "tool" or "tool_call_id" in self.message:
@@ -89,12 +89,8 @@ class Turn:
 
     def tokens(self, values: Mapping[str, str]) -> tuple[int, int]:
         """Return the estimated tokens with variables filled in, and the number of parts without an estimate."""
-        counts = [
-            text_tokens(filled(part["text"], values)) if part["kind"] == "text" else part["tokens"]
-            for part in self.card["parts"]
-            if "tokens" in part
-        ]
-        return sum(count or 0 for count in counts), counts.count(None)
+        tokens, unknown = self._tokens
+        return tokens + sum(text.more_tokens(values) for text in self._open), unknown
 
     def _part(self, key: str, part: Any) -> Card:
         measured = medium(part)
@@ -103,16 +99,19 @@ class Turn:
         if measured is not None:
             self.media[measured.digest] = part
         if card["kind"] == "text":
-            card |= self._drawn(card["text"])
+            if names := names_in([card["text"]]):
+                self._open.append(_Open(card["text"], names, card["tokens"]))
+            code = _is_structure(card["text"])
+            card = _shortened(card)
+            card |= self._drawn(card["text"], code)
         return card
 
-    def _drawn(self, text: str) -> Card:
+    def _drawn(self, text: str, code: bool) -> Card:
         role = self.message.get("role")
         if role != "assistant":
             html = formatted_html(text) if role in _PEOPLE else ""
             return {"html": [html]} if html else {}
         if self.look is None:
-            code = _is_structure(text)
             return {"code": True} if code else {"html": _html(text)}
         if self.look.prefill or self.look.code:
             return {"prefill": self.look.prefill, "code": self.look.code}
@@ -130,6 +129,32 @@ class Turn:
                 yield {"key": f"field:{name}", **part_card({"type": "refusal", "refusal": value})}
             elif name not in _REASONING or not isinstance(value, str):
                 yield {"key": f"field:{name}", "kind": "other", "name": name, "text": json_text(value)}
+
+
+class _Open:
+    """A text with ``{{names}}``, whose tokens depend on their values; they are counted again when those change."""
+
+    def __init__(self, text: str, names: list[str], tokens: int) -> None:
+        self._text = text
+        self._names = names
+        self._tokens = tokens
+        self._counted: tuple[dict[str, str], int] = {}, 0
+
+    def more_tokens(self, values: Mapping[str, str]) -> int:
+        """Return how many more tokens it has with these values than with the names."""
+        given = {name: values[name] for name in self._names if values.get(name)}
+        if given != self._counted[0]:
+            self._counted = given, text_tokens(filled(self._text, given)) - self._tokens
+        return self._counted[1]
+
+
+def _shortened(part: Card) -> Card:
+    """Return a part with as much of its text as a page gets; one with ``left`` characters cannot be edited there."""
+    text = part.get("text") or ""
+    left = len(text) - LONGEST
+    if left <= 0 or "left" in part:
+        return part
+    return {**part, "text": f"{text[:LONGEST]}… {left:,} more characters", "left": left}
 
 
 def _note(message: Message) -> str:

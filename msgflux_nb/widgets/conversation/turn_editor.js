@@ -96,7 +96,7 @@ export function turnEditor(turn, store, tray, leave) {
    * @param {Edited} part
    * @returns {Row}
    */
-  function made({ token, kind, attachment }) {
+  function made({ token, kind, attachment, left }) {
     const place = () => parts.findIndex((other) => other.token === token);
     return partRow(/** @type {Edited} */ (parts[place()]), tray, {
       can: (by) => movable(parts[place()]) && movable(parts[place() + by]),
@@ -112,7 +112,7 @@ export function turnEditor(turn, store, tray, leave) {
         draw();
         save.focus();
       },
-      text: kind === "text" || kind === "answers" ? (text) => write(token, text) : null,
+      text: !left && (kind === "text" || kind === "answers") ? (text) => write(token, text) : null,
     });
   }
 
@@ -139,14 +139,14 @@ export function turnEditor(turn, store, tray, leave) {
 
   function commit() {
     if (save.hasAttribute("disabled")) return;
-    if (tooLong(parts.map(({ text }) => text ?? ""))) {
-      tray.refuse(TOO_LONG);
-      return;
-    }
     const told = parts.map(({ key, attachment, text, changed }) => {
       if (attachment !== undefined) return { attachment };
       return key === undefined ? { text: text ?? "" } : { key, ...(changed ? { text: text ?? "" } : {}) };
     });
+    if (tooLong(told.map(({ text }) => text ?? ""))) {
+      tray.refuse(TOO_LONG);
+      return;
+    }
     store.ask("edit", { id: turn.id, role: chosen, parts: told });
     end();
     leave();
