@@ -199,11 +199,34 @@ def test_a_tall_tree_opens_at_its_root_and_its_best_path(board: Open, page: Page
     assert all(node.evaluate(seen) for node in view.page.locator(".mf-is-root, .mf-is-best").all())
 
 
+def test_a_solved_tree_says_its_whole_path_and_spreads_its_levels_evenly(board: Open) -> None:
+    view = board(*samples.told(samples.tree))
+    assert view.texts(".mf-said") == ["then 4 → then 3 → then 2"]
+    tops = [box["y"] for box in (node.bounding_box() for node in view.page.locator('[aria-level="2"]').all()) if box]
+    gaps = [round(low - high) for high, low in zip(sorted(tops), sorted(tops)[1:], strict=False)]
+    assert max(gaps) - min(gaps) <= 1
+    view.page.locator('[aria-level="4"]').first.hover()
+    assert view.texts(".mf-why > .mf-note") == ["The numbers are values: the higher, the more promising."]
+
+
+def test_the_time_of_a_lone_call_stands_under_its_result(board: Open) -> None:
+    told = samples.told(samples.react)
+    at = 0
+    for message in told:
+        for moment in message.get("moments", ()):
+            at += 300
+            moment["ms"] = at
+    view = board(*told)
+    notes = view.texts(".mf-got .mf-note")
+    assert notes == ["0.60 s", "0.60 s", "0.60 s"]  # after the turn and its bill; two calls at once have none
+    expect(view.page.locator(".mf-answer .mf-role")).to_have_text("answer")
+
+
 def test_pointing_at_a_thought_shows_it_whole_and_a_click_its_calls(board: Open) -> None:
     view = board(*samples.told(samples.asked_tree))
     node = view.page.get_by_role("treeitem", name="left, value 0.2, pruned")
     node.hover()
-    assert view.texts(".mf-path li") == ["where?", "left value 0.2"]
+    assert view.texts(".mf-path li") == ["where?", "left 0.2"]
     assert view.texts(".mf-why > .mf-is") == ["pruned: others of its step were better"]
     assert (view.page.locator(".mf-edges .mf-lit").get_attribute("d") or "").count("M") == 1
     expect(view.page.locator(".mf-call")).to_have_count(0)
@@ -334,7 +357,7 @@ def test_what_stays_unknown_takes_no_room_once_a_plan_is_over(board: Open) -> No
     cells = view.page.locator(".mf-budget > div:visible")
     expect(cells).to_have_count(4)
     view.deliver(*[one for one in messages if one not in running])
-    expect(cells).to_have_count(3)
+    expect(cells.filter(has_text="calls")).to_have_count(1)
     assert "cost" not in " ".join(view.texts(".mf-budget div:not([hidden])"))
 
 

@@ -29,6 +29,7 @@ const STOP_WORDS = {
 /** @type {Record<string, (answer: string) => string>} */
 const VOTE_WORDS = { beta: (answer) => `${answer} stays ahead`, window: (answer) => `five in a row say ${answer}` };
 const SHORT = 24; // characters of an answer that a sentence has room for
+const PATH = 90; // characters of a whole path, likewise
 const NEARLY = 0.8;
 
 /**
@@ -46,7 +47,7 @@ export function planBoard(store, el, { live, signal }) {
   const stop = textButton("Stop", "stop, and keep the results so far (Esc)", () => store.model?.send({ type: "stop" }), { icon: "stop", key: "esc", kind: "mf-line" });
   const others = textButton("Ask the others", "ask for the answers that stopping early has left out", () => store.model?.send({ type: "others" }), { icon: "plus", kind: "mf-line" });
   const head = element("header", { class: "mf-top" }, title, state.node, said, element("span", { class: "mf-grow" }), tools);
-  if (live) head.append(presentButton(el, signal), others, stop);
+  head.append(presentButton(el, signal), ...(live ? [others, stop] : []));
   const budget = budgetStrip();
   const hint = element("p", { class: "mf-hint mf-note" }, "A plan appears here while it runs: what it thinks, asks and finds.");
   const error = element("div", { class: "mf-wrong", role: "alert", hidden: true });
@@ -114,6 +115,15 @@ export function planBoard(store, el, { live, signal }) {
     return winner() ? VOTE_WORDS[reason](winner()) : (STOP_WORDS[reason] ?? reason);
   }
 
+  /** Return the thoughts that lead to a tree's end, if the last of them is the answer and all are short; else "". */
+  function pathWords() {
+    const { nodes, end } = store.state;
+    const path = [];
+    for (let node = nodes.get(end?.best); node?.parent; node = node.parent) path.unshift(node.text);
+    const words = path.join(" → ");
+    return kind === "tree_of_thoughts" && words.endsWith(end?.answer ?? "") && words.length <= PATH && !words.includes("\n") ? words : "";
+  }
+
   function drawState() {
     const { end } = store.state;
     const what = body?.state() ?? "";
@@ -127,7 +137,7 @@ export function planBoard(store, el, { live, signal }) {
       state.set(limit ? "look" : "done", `${what}${why}`, limit ? "warning" : "check");
     }
     const answer = end?.answer ?? "";
-    const line = kind === "react" || winner() ? "" : answer.split("\n", 1)[0];
+    const line = kind === "react" || winner() ? "" : pathWords() || answer.split("\n", 1)[0];
     const judged = end?.judged ? " · grouped by a model" : "";
     const tie = end?.margin === 0 ? " · a tie, so the answer is arbitrary" : "";
     const recorded = end?.recorded ? ` · ${end.recorded}` : "";
@@ -192,7 +202,7 @@ function budgetStrip() {
     const most = limits.max_calls ?? (options.n || options.max_steps);
     const last = store.running ? undefined : store.moments.findLast(({ t }) => t === "spent"); // then it is known what stays unknown
     /** @type {Record<string, boolean>} */
-    const unknown = { tokens: last !== undefined && !last.tokens, cost: last !== undefined && (last.cost === null || !last.tokens) };
+    const unknown = { seconds: !store.running && store.seconds < 0.05, tokens: last !== undefined && !last.tokens, cost: last !== undefined && (last.cost === null || !last.tokens) };
     /** @type {Record<string, [string, string, number, number | undefined]>} */
     const told = {
       calls: [spent.calls.toLocaleString("en-US"), most ? ` of ${Number(most).toLocaleString("en-US")} calls` : " calls", spent.calls, Number(most) || undefined],

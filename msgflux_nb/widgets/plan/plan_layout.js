@@ -32,7 +32,7 @@ export function treeLayout(state, opened, hide) {
   const densest = levels.reduce((best, rows, level) => (rows.length > levels[best].length ? level : best), 0);
   stack(levels[densest]);
   const height = Math.max(1, ...levels[densest].map(({ y }) => y + 1));
-  for (let level = densest - 1; level >= 0; level--) besideKids(levels[level], levels[level + 1], height);
+  for (let level = densest - 1; level >= 0; level--) evenly(levels[level], height);
   for (let level = densest + 1; level < levels.length; level++) besideParent(levels[level], levels[level - 1], height);
   return { levels, height };
 }
@@ -62,37 +62,14 @@ function stack(rows) {
 }
 
 /**
- * Put rows with children in the middle of these, and the others between their neighbours.
+ * Spread the rows of a level over the whole height; their order is that of their children, so no edges cross.
  * @param {TreeRow[]} rows
- * @param {TreeRow[]} below
  * @param {number} height
  */
-function besideKids(rows, below, height) {
-  /** @type {Map<PlanNode, number[]>} */
-  const kids = new Map();
-  for (const { parent, y } of below) kids.set(parent, [...(kids.get(parent) ?? []), y]);
-  const wanted = rows.map(({ node }) => {
-    const places = node ? kids.get(node) : undefined;
-    return places ? (places[0] + places[places.length - 1]) / 2 : null;
-  });
+function evenly(rows, height) {
   rows.forEach((row, index) => {
-    row.y = wanted[index] ?? between(wanted, index, height);
+    row.y = rows.length === 1 ? (height - 1) / 2 : (index * (height - 1)) / (rows.length - 1);
   });
-  apart(rows, height);
-}
-
-/**
- * @param {(number | null)[]} wanted
- * @param {number} index
- * @param {number} height
- */
-function between(wanted, index, height) {
-  let [before, after] = [index, index];
-  while (before >= 0 && wanted[before] === null) before -= 1;
-  while (after < wanted.length && wanted[after] === null) after += 1;
-  const low = before < 0 ? -1 : /** @type {number} */ (wanted[before]);
-  const high = after >= wanted.length ? height : /** @type {number} */ (wanted[after]);
-  return low + ((high - low) * (index - before)) / (after - before);
 }
 
 /**

@@ -3,7 +3,7 @@
 
 import { icon, iconButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
-import { planState, toolCards } from "./plan_calls.js";
+import { planSeconds, planState, toolCards } from "./plan_calls.js";
 /** @import { PlanState, PlanStep, PlanStore, PlanTurn } from "./plan_store.js" */
 
 /**
@@ -16,7 +16,8 @@ export function reactBody(store) {
   const steps = element("div", { class: "mf-steps mf-scroll", role: "list" }, ...heads);
   const number = element("b");
   const words = element("div", { class: "mf-words", "aria-live": "polite" });
-  const answer = element("div", { class: "mf-answer", hidden: true }, element("div", { class: "mf-no" }, number), words);
+  const role = element("span", { class: "mf-role" }, "answer");
+  const answer = element("div", { class: "mf-answer", hidden: true }, element("div", { class: "mf-no" }, number), element("div", {}, role, words));
   const fold = iconButton("panel", "fold the results", () => {
     const folded = steps.classList.toggle("mf-folded");
     fold.setAttribute("aria-pressed", String(folded));
@@ -74,7 +75,7 @@ export function reactBody(store) {
    */
   function drawRow(row, asked) {
     const { turn, node, open } = row;
-    const key = `${turn.steps.length} ${turn.tokens} ${open}`;
+    const key = `${turn.steps.length} ${turn.tokens} ${open} ${store.timeless}`;
     if (key === row.drawn) return;
     row.drawn = key;
     node.setAttribute("aria-expanded", String(open));
@@ -95,6 +96,8 @@ export function reactBody(store) {
     const result = element("span", { class: "mf-result" }, step.result || "nothing");
     const notes = [];
     const left = step.left ? `${step.left.toLocaleString("en-US")} more characters` : "";
+    const took = turn.steps.length === 1 && !store.timeless ? (step.ms - turn.ms) / 1000 : 0; // of several at once it is not known
+    if (took >= 0.01) notes.push(element("span", { class: "mf-note mf-num" }, planSeconds(took)));
     if (left) notes.push(element("span", { class: "mf-note" }, left));
     if (step.cut) notes.push(planState("look", "the model saw only its beginning", "warning"));
     if (before !== undefined) {

@@ -14,7 +14,7 @@ import { RunStore } from "../base/run_store.js";
  *   kids: PlanNode[], calls: PlanCall[], changed: number,
  * }} PlanNode
  * @typedef {{ number: number, value: string | null, group: number | null, chain: string[], problem: string | null }} PlanSample
- * @typedef {{ id: string, thought: string, name: string, arguments: string | null, result: string, left: number, cut: boolean }} PlanStep
+ * @typedef {{ id: string, thought: string, name: string, arguments: string | null, result: string, left: number, cut: boolean, ms: number }} PlanStep
  * @typedef {{ number: number, text: string, closing: boolean, steps: PlanStep[], tokens: number, ms: number }} PlanTurn
  * @typedef {{ calls: number, tokens: number | null, cost: number | null, seconds: number }} PlanSpent null: unknown
  */
@@ -143,8 +143,8 @@ export class PlanState {
  * @param {Moment} moment
  * @returns {PlanStep}
  */
-function stepOf({ id, w: thought, f: name, x, r: result, left, cut }) {
-  return { id, thought, name, arguments: x, result, left, cut };
+function stepOf({ id, w: thought, f: name, x, r: result, left, cut, ms }) {
+  return { id, thought, name, arguments: x, result, left, cut, ms };
 }
 
 /**

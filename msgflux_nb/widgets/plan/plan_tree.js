@@ -9,7 +9,7 @@ import { captionsOf, pathOf, scaleOf, treeLayout } from "./plan_layout.js";
 /** @import { PlanNode, PlanState, PlanStore } from "./plan_store.js" */
 
 const TREE_ROW = 3.6; // units of 4 px
-const TREE_TOP = 9;
+const TREE_TOP = 10;
 const TREE_GAPS = [8, 24]; // the least and most space between two columns, for edges
 const TREE_TIGHT = 3; // that space where the whole would have no room; then the root's text has several lines
 const TREE_ROOTS = [46, 46, 19]; // the widest root: usually, where only heads have two lines, and where all is tight
@@ -45,6 +45,8 @@ export function treeBody(store) {
   let layout = { levels: [], height: 1 };
   /** @type {number[]} the left of each column, in units */
   let columns = [];
+  /** @type {boolean[]} the levels without a value once the plan is over, whose thoughts need no place for it */
+  let bare = [];
   /** @type {PlanNode | null} the node under the pointer, and the clicked one */
   let lit = null;
   /** @type {number | null} */
@@ -72,6 +74,7 @@ export function treeBody(store) {
     if (key === drawnKey) return;
     drawnKey = key;
     layout = treeLayout(state, opened, hide);
+    bare = state.levels.map((nodes) => state.end !== null && nodes.every(({ value }) => value === null));
     place(state);
     const best = state.best;
     const scale = scaleOf(state);
@@ -197,7 +200,7 @@ export function treeBody(store) {
     const kind = node ? (level ? kindOf(node, best) : "root") : "folded";
     const share = value === null ? null : scale(value);
     const hit = sought && text.toLowerCase().includes(sought) ? " mf-hit" : "";
-    const key = [kind, level, y, text, share, node?.state, columns[level], unit, hit].join("|");
+    const key = [kind, level, y, text, share, node?.state, columns[level], unit, hit, bare[level]].join("|");
     let known = boxes.get(id);
     if (known?.key === key) return;
     if (!known) {
@@ -212,7 +215,7 @@ export function treeBody(store) {
     box.className = `mf-tile mf-node mf-is-${kind}${hit}`;
     box.style.left = `${unit * columns[level]}px`;
     box.style.top = `${unit * (TREE_TOP + TREE_ROW * y)}px`;
-    const mark = node?.state === "solved" ? [element("span", { class: "mf-is", "data-s": "done" }, icon("check"))] : share === null ? [element("span", { class: "mf-v mf-no-value" })] : [element("span", { class: "mf-v" }, element("i", { style: `width: ${share}%` }))];
+    const mark = node?.state === "solved" ? [element("span", { class: "mf-is", "data-s": "done" }, icon("check"))] : share === null ? (bare[level] ? [] : [element("span", { class: "mf-v mf-no-value" })]) : [element("span", { class: "mf-v" }, element("i", { style: `width: ${share}%` }))];
     box.replaceChildren(...(level && node ? mark : []), element("span", { class: "mf-cut" }, text));
     box.setAttribute("aria-level", String(level + 1));
     box.setAttribute("aria-label", node && level ? `${text}, ${value === null ? "no value" : `value ${planNumber(value)}`}, ${node.state}` : text);
@@ -284,8 +287,10 @@ export function treeBody(store) {
       return;
     }
     const path = [...pathOf(about)].reverse();
-    const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, `value ${planNumber(each.value)}`))));
-    const parts = [list, ...(about.parent ? [planState(...nodeStanding(about, store.state.end !== null))] : [])];
+    const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, planNumber(each.value)))));
+    const judged = path.some(({ value }) => value !== null);
+    const values = judged ? [element("p", { class: "mf-note" }, "The numbers are values: the higher, the more promising.")] : [];
+    const parts = [list, ...values, ...(about.parent ? [planState(...nodeStanding(about, store.state.end !== null))] : [])];
     if (about.calls.length && about.id === pinned) parts.push(...about.calls.map(modelCall));
     else if (about.calls.length) parts.push(textButton(about.calls.length === 1 ? "its call" : `its ${about.calls.length} calls`, "show prompt and answer (Enter)", () => pin(about), { icon: "eye", kind: "mf-line" }));
     why.replaceChildren(...parts);
