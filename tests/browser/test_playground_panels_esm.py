@@ -158,6 +158,35 @@ def test_tokens_are_asked_for_by_a_box_and_shown_when_somebody_looks(play: PlayP
     assert play.view.locator(".mf-token").last.get_attribute("title") == "⏎ 20.2 %"
 
 
+def test_a_token_stays_on_the_line_of_its_word(play: PlayPage) -> None:
+    answered(play, tokens=True)
+    tab(play, "tokens").click()
+    texts = [" stays", " behind", ".", " It", " hap", "pens", ","] * 12
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "rows": [[text, -0.2, []] for text in texts]})
+    torn = """(all) => all.flatMap((one, at) => {
+      const [own, before] = [one, all[at - 1] ?? one].map((token) => token.getBoundingClientRect().bottom);
+      return /^[.,p]/.test(one.textContent) && Math.abs(own - before) > 4 ? [one.textContent] : [];
+    })"""
+    for width in range(240, 300, 7):
+        play.view.locator(".mf-tokens").evaluate("(node, width) => (node.style.width = `${width}px`)", width)
+        assert play.view.locator(".mf-token").evaluate_all(torn) == []
+
+
+def test_the_tints_of_the_legend_and_the_lines_of_another_temperature_are_told(play: PlayPage) -> None:
+    answered(play, tokens=True)
+    tab(play, "tokens").click()
+    rows = [[" a", -0.1, [[" a", -0.1], [" b", -3.0]]], [" b", -1.0, [[" b", -1.0], [" a", -1.2]]]]
+    play.deliver({"type": "tokens", "side": 0, "number": 1, "rows": rows})
+    expect(play.view.get_by_text("the line: its share at temperature 1")).to_be_hidden()
+    play.settle()
+    doubts = "(all) => all.map((one) => Number(one.style.getPropertyValue('--mf-doubt')))"
+    words = play.view.locator(".mf-token").evaluate_all(doubts)
+    assert play.view.locator(".mf-ramp > i").evaluate_all(doubts)[-1] == max(words) < 1
+    play.view.get_by_role("slider", name="temperature").fill("1.5")
+    expect(play.view.get_by_text("the line: its share at temperature 1")).to_be_visible()
+    expect(play.view.locator(".mf-legend")).to_contain_text("Surprise at 1.5:")
+
+
 def test_tokens_come_while_the_answer_does(play: PlayPage) -> None:
     tab(play, "tokens").click()
     play.view.get_by_role("checkbox").check()

@@ -47,7 +47,7 @@ def hear(view: mf.ReviewView, kind: str, **content: Any) -> None:
 def test_the_page_is_sent_one_row_in_pieces_with_the_fields_that_quote_them() -> None:
     view = reviewed(confidence=pd.DataFrame({"name": [0.1, 0.9, 0.9]}), random=0)
     row = view.row
-    assert (row["position"], row["label"], row["number"]) == (0, "0", 1)
+    assert (row["position"], row["label"], row["number"]) == (0, "Row 0", 1)
     [(name, pieces)] = row["texts"]
     assert name == "text"
     assert pieces == [["Ada", [1]], [" is ", []], ["1,030", [2]], [" <b>days</b> old.", []]]
@@ -211,6 +211,23 @@ def test_the_results_own_confidence_orders_its_rows(monkeypatch: pytest.MonkeyPa
     view = mf.ReviewView(result, random=0)
     assert view.row["position"] == 1
     assert view.row["fields"][0]["confidence"] == 0.2
+
+
+@pytest.mark.parametrize(
+    ("index", "name"),
+    [
+        (None, "Row 0"),
+        (pd.RangeIndex(2184, 2186, name="Letter"), "Letter 2,184"),
+        (pd.Index(["a", "b"], name="mail"), "mail a"),
+    ],
+)
+def test_a_row_is_called_by_the_name_of_its_index(index: Any, name: str) -> None:
+    texts = pd.Series(["Ada, 36", "Bo, 7"], index=index)
+    model = Scripted(lambda _: Person("Ada", 36))
+    view = mf.ReviewView(mf.extract(texts, Person, model=model, store=False, progress=False))
+    rows = [row_picture(view.review, position)["label"] for position in range(2)]
+    assert rows[0] == name
+    assert name in view._drawn()[0] or rows[1] in view._drawn()[0]
 
 
 def test_many_rows_are_put_in_another_order_while_the_kernel_is_free(monkeypatch: pytest.MonkeyPatch) -> None:

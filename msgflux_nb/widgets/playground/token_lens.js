@@ -9,6 +9,8 @@ import { element, oncePerFrame, writes } from "../base/dom.js";
 const TOKENS_AT_ONCE = 2000;
 /** @type {[key: string, does: string][]} */
 const KEYS = [["← →", "token"], ["↑ ↓", "candidate"], ["⏎", "branch"]];
+const LONG_WORD = 30; // characters; a longer word may break between its tokens
+const LETTERS = /[\p{Script=Latin}\p{Script=Greek}\p{Script=Cyrillic}\p{N}]/u;
 const PAUSE_MILLISECONDS = 400; // between two requests for new tokens
 
 /** @typedef {[text: string, logprob: number, top: [text: string, logprob: number][]]} Token */
@@ -30,7 +32,9 @@ export function tokenLens(play, signal) {
   const others = element("div", { class: "mf-others", role: "group", "aria-label": "other tokens" });
   const heat = temperatureSlider(() => drawHeat());
   const surprise = element("span", {}, "Surprise");
-  const legend = element("div", { class: "mf-legend" }, surprise, element("span", { class: "mf-grow" }), "sure", element("span", { class: "mf-ramp" }, ...rampSteps()), "unlikely");
+  const steps = rampSteps();
+  const was = element("p", { class: "mf-note mf-was-said", hidden: true }, element("i", {}), "the line: its share at temperature 1");
+  const legend = element("div", { class: "mf-legend" }, surprise, element("span", { class: "mf-grow" }), "sure", element("span", { class: "mf-ramp" }, ...steps), "unlikely");
   legend.title = "stronger is less likely, in the words, the strip and the bars alike";
   const wide = textButton("expand", "use the whole view for the tokens", () => expand(true), { icon: "panel", class: "mf-dim" });
   const back = textButton("conversation", "back to the conversation", () => expand(false), { icon: "left" });
@@ -41,7 +45,7 @@ export function tokenLens(play, signal) {
     "div",
     { class: "mf-lens-shown", hidden: true },
     element("section", { class: "mf-lens-read" }, words, legend, strip),
-    element("section", { class: "mf-lens-next" }, others, heat.node),
+    element("section", { class: "mf-lens-next" }, others, was, heat.node),
   );
   const node = element("div", { class: "mf-lens" }, element("div", { class: "mf-ask" }, element("label", {}, ask, "ask for the probabilities of tokens"), element("span", { class: "mf-grow" }), wide), hint, shown);
   let current = 0;
@@ -51,6 +55,8 @@ export function tokenLens(play, signal) {
   let asked = { number: 0, whole: false, at: 0 };
   /** @type {Token[]} */
   let tokens = [];
+  /** @type {HTMLElement[]} */
+  let buttons = [];
 
   ask.addEventListener("change", () => {
     model.set("logprobs", ask.checked);
@@ -94,8 +100,7 @@ export function tokenLens(play, signal) {
 
   /** @param {number} at */
   function focusToken(at) {
-    const next = list.children[at];
-    if (next instanceof HTMLElement) next.focus();
+    buttons[at]?.focus();
   }
 
   /** @param {boolean} on */
@@ -116,7 +121,7 @@ export function tokenLens(play, signal) {
     const [stays, focused] = [chosen && of === side.number ? current : -1, list.contains(document.activeElement)];
     if (!since) begin(side.number);
     tokens = [...tokens, ...news];
-    list.append(...news.flatMap((/** @type {Token} */ token, /** @type {number} */ at) => tokenNodes(token, since + at)));
+    news.forEach(add);
     strip.append(...news.map((/** @type {Token} */ _, /** @type {number} */ at) => element("i", { "data-at": since + at })));
     if (given.textContent !== side.prefill) given.textContent = side.prefill;
     hint.hidden = tokens.length > 0;
@@ -128,10 +133,23 @@ export function tokenLens(play, signal) {
     if (focused && !since) focusToken(current);
   }
 
+  /** Add a token to the words; what belongs to one word stays on one line. @param {Token} token */
+  function add(token) {
+    const at = buttons.length;
+    const [before, button, after] = tokenNodes(token, at);
+    const word = list.lastElementChild;
+    const joins = at > 0 && !before && word && list.lastChild === word && word.textContent.length < LONG_WORD && inOneWord(tokens[at - 1][0], token[0]);
+    if (joins) word.append(button);
+    else list.append(before, element("span", { class: "mf-word" }, button));
+    list.append(...(after ? [after] : []));
+    buttons.push(button);
+  }
+
   /** @param {number} number of the answer */
   function begin(number) {
     of = number;
     tokens = [];
+    buttons = [];
     current = 0;
     chosen = false;
     for (const node of [list, strip, others]) node.replaceChildren();
@@ -141,13 +159,11 @@ export function tokenLens(play, signal) {
   /** @param {number} at */
   function choose(at) {
     current = at;
-    for (const places of [list, strip]) {
-      for (const one of places.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
-      places.children[at]?.setAttribute("aria-current", "true");
-    }
-    const [room, place] = [words, list.children[at] ?? list].map((one) => one.getBoundingClientRect());
+    for (const places of [list, strip]) for (const one of places.querySelectorAll("[aria-current]")) one.removeAttribute("aria-current");
+    for (const one of [buttons[at], strip.children[at]]) one?.setAttribute("aria-current", "true");
+    const [room, place] = [words, buttons[at] ?? list].map((one) => one.getBoundingClientRect());
     if (place.top < room.top || place.bottom > room.bottom) words.scrollTop += place.top - room.top - (room.height - place.height) / 2;
-    for (const [place, one] of [...list.children].entries()) /** @type {HTMLElement} */ (one).tabIndex = place === at ? 0 : -1;
+    for (const [place, one] of buttons.entries()) one.tabIndex = place === at ? 0 : -1;
     const nearby = tokens.slice(Math.max(0, at - 6), at).map(([text]) => text).join("");
     const before = at < 6 ? play.sides[0].prefill.slice(-24) + nearby : nearby;
     const title = element("p", { class: "mf-note mf-cut" }, before ? "After " : "At the beginning", element("b", {}, before ? `“…${before.trimStart()}”` : ""), " could come");
@@ -189,19 +205,26 @@ export function tokenLens(play, signal) {
     tokens.forEach((token, at) => {
       const share = takenShare(token, heat.value());
       const doubt = doubtOf(share).toFixed(3);
-      const [word, bar] = [list.children[at], strip.children[at]];
-      if (word instanceof HTMLElement) word.style.setProperty("--mf-doubt", doubt);
+      const [word, bar] = [buttons[at], strip.children[at]];
+      if (word) word.style.setProperty("--mf-doubt", doubt);
       if (bar instanceof HTMLElement) bar.style.setProperty("--mf-doubt", doubt);
       bits += Math.log2(1 / Math.max(share, 1e-9));
-      if (word instanceof HTMLElement) word.title = `${spelled(token[0])} ${percent(share)}`;
+      if (word) word.title = `${spelled(token[0])} ${percent(share)}`;
     });
-    surprise.textContent = tokens.length ? `Surprise: ${(bits / tokens.length).toFixed(2)} bits a token` : "Surprise";
+    const most = Math.max(0, ...tokens.map((token) => doubtOf(takenShare(token, heat.value()))));
+    steps.forEach((step, place) => step.style.setProperty("--mf-doubt", ((most * place) / (steps.length - 1)).toFixed(3)));
+    const at = heat.value() === 1 ? "" : ` at ${heat.value()}`;
+    was.hidden = heat.value() === 1;
+    surprise.textContent = tokens.length ? `Surprise${at}: ${(bits / tokens.length).toFixed(2)} bits a token` : "Surprise";
     drawCandidates();
   });
 
   function draw() {
-    ask.checked = model.get("logprobs");
     const [side] = play.sides;
+    const itself = side.over && side.tokens && !model.get("logprobs"); // the model's own options ask for them
+    ask.checked = model.get("logprobs") || itself;
+    ask.disabled = itself;
+    ask.title = itself ? "the model's own options ask for them" : "";
     const comes = side.state === "running" && side.begun && model.get("logprobs");
     const there = side.over && side.tokens;
     const held = asked.number === side.number && tokens.length > 0;
@@ -320,7 +343,7 @@ function doubtOf(share) {
  * Return a token as a button, between its white space: a space would indent a line, and a line end breaks none in a button.
  * @param {Token} token
  * @param {number} at
- * @returns {(HTMLElement | string)[]}
+ * @returns {[before: string, button: HTMLElement, after: string]}
  */
 function tokenNodes([text, logprob], at) {
   const title = `${spelled(text)} ${percent(Math.exp(logprob))}`;
@@ -330,6 +353,15 @@ function tokenNodes([text, logprob], at) {
   const ends = element("i", { class: "mf-line-end" }, "⏎".repeat(tail.split("\n").length - 1));
   const word = element("span", {}, rest.slice(lead.length), ...(tail ? [ends] : []));
   return [lead, element("button", { type: "button", class: "mf-tile mf-token", "data-at": at, title, tabindex: at ? -1 : 0 }, word), tail];
+}
+
+/**
+ * Whether a token that follows another without white space belongs to its word: letters, or a mark after a word.
+ * @param {string} before
+ * @param {string} token
+ */
+function inOneWord(before, token) {
+  return /^[.,;:!?)\]}'’”"%]/.test(token) || (LETTERS.test(before.slice(-1)) && LETTERS.test(token.charAt(0)));
 }
 
 /** @param {number} share */

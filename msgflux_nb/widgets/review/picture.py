@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import islice, pairwise
 from typing import Any
 
+import numpy as np
 from msgspec import inspect
 
 from ...display.values import readable
@@ -74,7 +75,7 @@ def row_picture(review: Review, position: int) -> Picture:
     return {
         "position": position,
         "number": review.number(position),
-        "label": str(review.label(position)),
+        "label": _named(review, position),
         "texts": [
             [name, segments_of(text, [(start, end, number) for where, start, end, number in spans if where == place])]
             for place, (name, text) in enumerate(texts)
@@ -84,6 +85,13 @@ def row_picture(review: Review, position: int) -> Picture:
         "state": "" if decision is None else decision.state,
         "trouble": trouble or review.trouble(position),
     }
+
+
+def _named(review: Review, position: int) -> str:
+    """Return a row's name: the index's name and the label, such as *Letter 2,184*; without a name, *Row*."""
+    noun, label = review.run.rows.index.name, review.label(position)
+    number = isinstance(label, int | np.integer) and not isinstance(label, bool)
+    return f"{'Row' if noun is None else noun} {f'{label:,}' if number else label}"
 
 
 def _cut(text: str) -> str:

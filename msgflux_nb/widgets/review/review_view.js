@@ -95,7 +95,7 @@ function reviewBoard(model, el, signal) {
     const [span, dot] = [element("i"), element("b")];
     const interval = element("span", { class: "mf-interval mf-mid", "aria-hidden": "true" }, span, dot);
     const keys = element("span", { class: "mf-keys mf-wide" });
-    for (const [names, word] of /** @type {[string[], string][]} */ ([[["⏎"], "accept"], [["1", "…", "9"], "choose"], [["t"], "text"], [["n", "p"], "on, back"], [["u"], "undo"]])) {
+    for (const [names, word] of /** @type {[string[], string][]} */ ([[["⏎"], "accept"], [["1", "…", "9"], "choose"], [["t"], "pick words"], [["n", "p"], "on, back"], [["u"], "undo"]])) {
       keys.append(element("span", {}, ...names.map((name) => (name === "…" ? "–" : element("kbd", {}, name))), word));
     }
     const hint = element("span", { class: "mf-hint" });
@@ -119,8 +119,7 @@ function reviewBoard(model, el, signal) {
     const fresh = drawn !== row.position;
     const before = drawn;
     drawn = row.position;
-    head.title.textContent = `Row ${row.label}`;
-    head.title.title = `row ${row.label}`;
+    head.title.textContent = head.title.title = row.label;
     pane.replaceChildren(...readingNodes(row));
     form.show(row.fields, fresh);
     if (fresh) {

@@ -35,7 +35,7 @@ def review_html(row: dict[str, Any], status: dict[str, Any]) -> str:
     parts = [f'<div><b>Review</b> <span style="{_QUIET}">{escape(status["said"])}</span></div>']
     if not row:
         return encodable("".join([*parts, _by_field(status)]))
-    head = f"Row {escape(row['label'])} · {_STATES[row['state']]}"
+    head = f"{escape(row['label'])} · {_STATES[row['state']]}"
     read = [f'<div style="{_QUIET}">{head}</div>']
     read += [_text(name, pieces, several=len(row["texts"]) > 1) for name, pieces in row["texts"]]
     read += [f'<div style="{_QUIET}">{escape(kind)} (not kept in the notebook)</div>' for kind, _ in row["media"]]
