@@ -206,8 +206,8 @@ def test_what_the_server_does_is_a_mark_before_the_sentence(open_picker: Open) -
 
 def test_the_way_and_what_happens_to_a_misfit_are_said(open_picker: Open) -> None:
     widget = open_picker(Person)
-    expect(widget.page.locator(".mf-way")).to_contain_text("If the server refuses: a tool call, then json_object.")
-    expect(widget.page.locator(".mf-notes")).to_contain_text("sent back with its error, at most once")
+    expect(widget.page.locator(".mf-way")).to_contain_text("if it refuses, it is asked by a tool call, then as JSON.")
+    expect(widget.page.locator(".mf-notes")).to_contain_text("goes back with its error, once")
     expect(widget.page.get_by_role("img", name="not enforced by the server").first).to_have_attribute(
         "title", "not enforced by the server, but checked after the answer: at most 40 characters"
     )

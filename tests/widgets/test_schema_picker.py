@@ -177,7 +177,7 @@ def test_the_fields_and_the_way_are_told(open_picker: Open) -> None:
     assert told["doc"] == "A person."
     assert [(field["path"], field["type"]) for field in told["fields"]] == [("name", "str"), ("age", "int")]
     assert told["fields"][0]["unenforced"] == "at most 40 characters"
-    assert told["way"].startswith("openai/gpt-4.1 is asked by response_format json_schema")
+    assert told["way"].startswith("openai/gpt-4.1 is held to this by its server")
     assert (told["left"], told["wrapped"], "error" in told) == (0, False, False)
 
 
@@ -188,7 +188,7 @@ def test_another_model_or_what_stands_beside_changes_what_is_said(open_picker: O
     assert "tool call" in picker.described["way"]
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
     picker.beside = {"tool_schemas": [tool]}
-    assert "in the messages only" in picker.described["way"]
+    assert "is asked for this in words" in picker.described["way"]
 
 
 def test_a_broken_type_shows_its_error(open_picker: Open) -> None:
@@ -210,7 +210,7 @@ def test_a_type_that_cannot_be_read_shows_its_error_and_no_fields(open_picker: O
 
 def test_the_texts_that_are_sent_come_when_the_page_asks(open_picker: Open) -> None:
     picker = open_picker(value=Person)
-    assert "json_schema" not in json.dumps(picker.described).replace("response_format json_schema", "")
+    assert "json_schema" not in json.dumps(picker.described)
     receive(picker, "details")
     [told] = picker.told
     assert (told["type"], told["schema"]) == ("details", "Person")

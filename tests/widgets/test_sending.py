@@ -36,32 +36,29 @@ def named(name: str) -> mf.ChatCompletion:
     [
         (
             "openai/gpt-4.1",
-            "openai/gpt-4.1 is asked by response_format json_schema; the server holds it to the schema. "
-            "If the server refuses: a tool call, then json_object.",
+            "openai/gpt-4.1 is held to this by its server; if it refuses, it is asked by a tool call, then as JSON.",
             ["response_format", "written in descriptions only, and checked after decoding"],
         ),
         (
             "deepseek/deepseek-chat",
-            "deepseek/deepseek-chat is asked by one forced tool call with the structure as its arguments; the "
-            "server does not enforce it. If the server refuses: json_object, then the messages.",
+            "deepseek/deepseek-chat is asked for this by a tool call, and its server does not enforce it; if it refuses, "
+            "it is asked as JSON, then in words.",
             ["the last of tools", "tool_choice", "written in descriptions only, and checked after decoding"],
         ),
         (
             "vllm/qwen",
-            "vllm/qwen is asked by response_format json_schema; the server holds it to the schema. "
-            "If the server refuses: a tool call, then json_object, then the messages.",
+            "vllm/qwen is held to this by its server; if it refuses, it is asked by a tool call, then as JSON, then in "
+            "words.",
             ["response_format", "in the messages"],
         ),
         (
             "anthropic/claude-mythos-1",
-            "anthropic/claude-mythos-1 is asked by response_format json_schema; the server holds it to the schema. "
-            "If the server refuses: the messages.",
+            "anthropic/claude-mythos-1 is held to this by its server; if it refuses, it is asked in words.",
             ["output_config.format", "written in descriptions only, and checked after decoding"],
         ),
         (
             "openai/gpt-5",
-            "openai/gpt-5 is asked by response_format json_schema; the server holds it to the schema. "
-            "If the server refuses: a tool call, then json_object.",
+            "openai/gpt-5 is held to this by its server; if it refuses, it is asked by a tool call, then as JSON.",
             ["text.format", "written in descriptions only, and checked after decoding"],
         ),
     ],
@@ -84,15 +81,14 @@ def test_a_way_that_the_server_has_refused_is_not_shown_any_more() -> None:
     refusal = error(400, "response_format is not supported")
     with serving(refusal, stream('{"name": "Al", "age": 3}')) as server:
         model = model_at(server.url, profile={"schema_methods": ["json_schema", "prompt"]})
-        assert "If the server refuses: the messages" in sending(model, Person).way
+        assert "if it refuses, it is asked in words" in sending(model, Person).way
         model("Hi", generation_schema=Person, stream=True).consume()
-        assert sending(model, Person).way.endswith("is asked by the schema in the messages only.")
+        assert sending(model, Person).way.endswith("is asked for this in words, and its server does not enforce it.")
 
 
 def test_what_is_not_enforced_is_listed_by_its_place() -> None:
     found = sending(named("openai/gpt-4.1"), Person)
     assert found.unenforced == {"$.name": "at most 40 characters"}
-    assert found.notes[0].startswith("The server does not enforce what is “checked after”")
     assert (
         "$.name: at most 40 characters" in dict(found.parts)["written in descriptions only, and checked after decoding"]
     )
@@ -108,15 +104,15 @@ def test_where_nothing_is_enforced_nothing_is_marked_either() -> None:
     model = mf.Model.chat_completion("openai/gpt-5", api_key="k", profile={"schema_methods": ["prompt"]})
     found = sending(model, Person)
     assert found.unenforced == {}
-    assert found.notes[0] == "The server enforces none of it."
+    assert "its server does not enforce it" in found.way
 
 
 @pytest.mark.parametrize(
     ("reasks", "said"),
     [
         (0, "is a ValidationFailedError; this model is not asked again."),
-        (1, "is sent back with its error, at most once."),
-        (3, "is sent back with its error, at most 3 times."),
+        (1, "goes back with its error, once."),
+        (3, "goes back with its error, at most 3 times."),
     ],
 )
 def test_it_is_said_how_often_an_answer_goes_back(reasks: int, said: str) -> None:
@@ -144,7 +140,9 @@ def test_what_stands_beside_counts() -> None:
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
     model = named("groq/llama-3.3-70b-versatile")
     assert "tool call" in sending(model, Person).way
-    assert sending(model, Person, {"tool_schemas": [tool]}).way.endswith("the schema in the messages only.")
+    assert sending(model, Person, {"tool_schemas": [tool]}).way.endswith(
+        "in words, and its server does not enforce it."
+    )
     assert "tool call" in sending(model, Person, {"prefilling": "Hello"}).way  # which is impossible, and told elsewhere
     assert "tool call" not in sending(model, Person, {"prefilling": "{"}).way
 

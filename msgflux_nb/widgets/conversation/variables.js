@@ -1,7 +1,6 @@
 // @ts-check
 // {{names}} in texts: finds them, highlights them, and makes a form for their values.
 
-import { icon } from "../base/controls.js";
 import { element, keepOnly, oncePerFrame, onChange } from "../base/dom.js";
 /** @import { TurnStore } from "../base/store.js" */
 /** @import { DraftStore } from "./draft.js" */
@@ -75,14 +74,14 @@ export function variableForm(store, draft, signal) {
   const { model } = draft;
   /** @type {Map<string, { node: HTMLElement, field: HTMLTextAreaElement, timer?: number }>} */
   const rows = new Map();
-  const note = element("span", { class: "mf-note", role: "status" });
+  const note = element("span", { class: "mf-note mf-hidden", role: "status" }); // what the fields themselves show
   const fields = element("div", { class: "mf-fields" });
   const node = element("section", { class: "mf-form", "aria-label": "variables", hidden: true }, fields, note);
 
   /** @param {string} name */
   function rowOf(name) {
     const field = /** @type {HTMLTextAreaElement} */ (
-      element("textarea", { rows: 1, "aria-label": `value of ${name}`, placeholder: "not filled" })
+      element("textarea", { rows: 1, "aria-label": `value of ${name}`, placeholder: "empty: sent as written" })
     );
     const label = element("label", { class: "mf-pill" }, element("code", {}, `{{${name}}}`), field);
     /** @type {{ node: HTMLElement, field: HTMLTextAreaElement, timer?: number }} */
@@ -113,7 +112,7 @@ export function variableForm(store, draft, signal) {
       if (timer === undefined && field.value !== value) field.value = value;
     }
     const empty = names.filter((name) => !model.get("variables")[name]);
-    note.replaceChildren(...(empty.length ? [icon("warning"), `not filled, and sent as written: ${empty.join(", ")}`] : []));
+    note.replaceChildren(...(empty.length ? [`not filled, and sent as written: ${empty.join(", ")}`] : []));
     node.hidden = names.length === 0;
   });
 

@@ -13,13 +13,7 @@ from ...protocol.request import ChatRequest, schema_note
 __all__ = ["Sending", "sending"]
 
 _CHARACTERS = 200_000
-_WAYS = {
-    "json_schema": "response_format json_schema",
-    "tool": "one forced tool call with the structure as its arguments",
-    "json_object": "response_format json_object, with the schema in the messages",
-    "prompt": "the schema in the messages only",
-}
-_SHORT = {"json_schema": "json_schema", "tool": "a tool call", "json_object": "json_object", "prompt": "the messages"}
+_LATER = {"json_schema": "by a schema", "tool": "by a tool call", "json_object": "as JSON", "prompt": "in words"}
 
 
 class Sending(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,7 +59,7 @@ def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> 
     unenforced = dict(line.partition(": ")[::2] for line in wire.unenforced)
     return Sending(
         way=_way(request, body, model),
-        notes=tuple(_notes(request, body, model)),
+        notes=tuple(_notes(request, model)),
         unenforced=unenforced if method in ("json_schema", "tool") else {},
         parts=tuple((title, _cut(text)) for title, text in _parts(request, body)),
         wrapped=wire.wrapped,
@@ -74,14 +68,14 @@ def sending(model: Any, type_: Any, beside: Mapping[str, Any] | None = None) -> 
 
 
 def _way(request: ChatRequest, body: dict[str, Any], model: Any) -> str:
-    way = f"{model.name} is asked by {_WAYS[request.schema_method or 'prompt']}"
-    form = _form(request, body)
-    if form:
-        way += (
-            "; the server holds it to the schema" if form.get("strict") is True else "; the server does not enforce it"
-        )
-    later = [_SHORT[method] for method in request.later_methods]
-    return f"{way}. If the server refuses: {', then '.join(later)}." if later else f"{way}."
+    """Say in one sentence who makes sure that the answer fits, and how it is asked for if the server refuses."""
+    form, method = _form(request, body), request.schema_method or "prompt"
+    if form.get("strict") is True:
+        way = f"{model.name} is held to this by its server"
+    else:
+        way = f"{model.name} is asked for this {_LATER[method]}, and its server does not enforce it"
+    later = [_LATER[method] for method in request.later_methods]
+    return f"{way}; if it refuses, it is asked {', then '.join(later)}." if later else f"{way}."
 
 
 def _form(request: ChatRequest, body: dict[str, Any]) -> dict[str, Any]:
@@ -110,13 +104,9 @@ def _format(body: dict[str, Any]) -> tuple[str, dict[str, Any]]:
     return "", {}
 
 
-def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[str]:
+def _notes(request: ChatRequest, model: Any) -> Iterator[str]:
     wire = request.schema
     assert wire is not None
-    if not _form(request, body):
-        yield "The server enforces none of it."
-    elif wire.unenforced:
-        yield "The server does not enforce what is “checked after”."
     if not wire.strict:
         yield "It holds Any or a recursive type, which this provider's schemas cannot express in full."
     if wire.wrapped:
@@ -127,8 +117,8 @@ def _notes(request: ChatRequest, body: dict[str, Any], model: Any) -> Iterator[s
 def _misfit(reasks: int) -> str:
     if reasks == 0:
         return "An answer that does not fit is a ValidationFailedError; this model is not asked again."
-    times = "once" if reasks == 1 else f"{reasks} times"
-    return f"An answer that does not fit is sent back with its error, at most {times}."
+    times = "once" if reasks == 1 else f"at most {reasks} times"
+    return f"An answer that does not fit goes back with its error, {times}."
 
 
 def _parts(request: ChatRequest, body: dict[str, Any]) -> Iterator[tuple[str, str]]:
