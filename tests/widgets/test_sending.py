@@ -41,8 +41,8 @@ def named(name: str) -> mf.ChatCompletion:
         ),
         (
             "deepseek/deepseek-chat",
-            "deepseek/deepseek-chat is asked for this by a tool call, and its server does not enforce it; if it refuses, "
-            "it is asked as JSON, then in words.",
+            "deepseek/deepseek-chat is asked for this by a tool call, and its server does not enforce it; "
+            "if it refuses, it is asked as JSON, then in words.",
             ["the last of tools", "tool_choice", "written in descriptions only, and checked after decoding"],
         ),
         (
