@@ -1,4 +1,4 @@
-"""What every page has: menus by keys, errors said in the view, a kernel that is gone, present, sizes."""
+"""What all pages have in common: menus by keys, errors shown in the view, a lost kernel, *present*, sizes."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ KIT = """() => {
 
 @pytest.fixture
 def kit(page: Page) -> Page:
-    """The controls alone, in an empty page."""
+    """The controls in an empty page, without a view."""
     page.route("http://widget.test/", lambda route: route.fulfill(body="<body></body>", content_type="text/html"))
     page.goto("http://widget.test/")
     page.add_style_tag(content=page_style("base/present"))

@@ -1,4 +1,4 @@
-"""The page of the view of a batch, alone in Chromium; what it is told comes from a real view."""
+"""The page of the view of a batch, in Chromium without a kernel; its messages come from a real view."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class City(msgspec.Struct):
 
 
 def pictures(data: Any, script: Any = City, **options: Any) -> list[dict[str, Any]]:
-    """The first and the last picture of a run."""
+    """Return the first and the last picture of a run."""
     model = Scripted(script, metadata=Metadata(usage=Usage(100, 20), cost=0.001), parallel=1)
     with closing(ExtractionView(data, City, model=model, **options)) as view:
         first = dict(view.picture)
@@ -38,7 +38,7 @@ def pictures(data: Any, script: Any = City, **options: Any) -> list[dict[str, An
 
 
 def picture(**more: Any) -> dict[str, Any]:
-    """A picture of a run under way."""
+    """Return a picture of a running batch."""
     first, last = pictures([f"text {n}" for n in range(30)])
     counts = {**last["counts"], "ok": 20, "pending": 8}
     running = {"state": "running", "finished": 20, "in_flight": 2, "action": "stop", "action_label": "Stop"}
@@ -47,7 +47,7 @@ def picture(**more: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def opened(page: Page) -> Any:
-    """Open the view with a picture; its code must not have raised."""
+    """Open the view with a picture; its code must not raise."""
     widgets: list[WidgetPage] = []
 
     def open_(told: dict[str, Any]) -> WidgetPage:
@@ -61,7 +61,7 @@ def opened(page: Page) -> Any:
 
 
 def said(page: Page) -> list[str]:
-    """The words of the sentence below the bar, as far as they are shown."""
+    """Return the visible words of the sentence below the bar."""
     words = page.locator(".mf-say > :is(.mf-done, .mf-is, .mf-state):visible")
     return [" ".join(text.split()) for text in words.all_inner_texts()]
 

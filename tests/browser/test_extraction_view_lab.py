@@ -1,4 +1,4 @@
-"""The view of a batch in real JupyterLab: stopped by its button, gone on with, and kept."""
+"""The view of a batch in real JupyterLab: stopped by its button, continued, and kept in the notebook."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ SHOWN = "print(view.state, view.value['_status'].value_counts().sort_index().loc
 
 
 class Gated:
-    """A server that answers the first rows at once, and the others when it is let."""
+    """A server that answers the first rows at once, and the others when the test releases them."""
 
     def __init__(self, server: Server) -> None:
         self.server = server
@@ -135,7 +135,7 @@ def test_extract_shows_the_view_and_an_interrupt_keeps_it(open_notebook: Open, g
 
 
 def test_stop_in_a_cell_that_waits_interrupts_the_kernel(open_notebook: Open, gated: Gated) -> None:
-    """The kernel hears no button before the cell has ended, so that the page asks the server for the interrupt."""
+    """The kernel handles no button before the cell has ended, so the page asks the server for the interrupt."""
     cell = "result = mf.extract(texts, City, model=model, max_concurrency=2)\nprint(len(result))"
     notebook = open_notebook([SETUP.format(url=gated.server.url, rows=ROWS) + cell])
     notebook.start_cell(0)

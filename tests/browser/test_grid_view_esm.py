@@ -1,4 +1,4 @@
-"""The page of a grid alone in Chromium: drawn quickly, moved in, opened, rated and hidden by keys."""
+"""The page of a grid in Chromium without a kernel: drawn fast, and moved in, opened, rated and hidden by keys."""
 
 from __future__ import annotations
 

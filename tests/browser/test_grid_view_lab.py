@@ -1,4 +1,4 @@
-"""A grid in real JupyterLab: opened and rated by keys, and rated still after a restart."""
+"""A grid in real JupyterLab: opened and rated by keys; the ratings survive a restart."""
 
 from __future__ import annotations
 

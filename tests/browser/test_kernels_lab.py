@@ -1,4 +1,4 @@
-"""What depends on how a kernel handles messages and interrupts: on the newest ipykernel, and on the oldest we allow."""
+"""Behaviour that depends on the kernel's messages and interrupts, with the newest and the oldest allowed ipykernel."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PLAYGROUND = "playground = mf.Playground(model, prompt='Count')\nplayground"
 
 
 def result(notebook: Notebook) -> str:
-    """What the last cell with a result gave."""
+    """Return the result of the last cell that has one."""
     texts = [output["data"]["text/plain"] for output in notebook.outputs() if output["output_type"] == "execute_result"]
     return str(texts[-1])
 

@@ -1,4 +1,4 @@
-"""The message builder's page: turns as cards, hands and keys, the draft, and the message builder's kernel behind it."""
+"""The message builder's page: turns as cards, mouse and keys, the draft, and its messages to the kernel."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Open = Callable[..., Bridge]
 
 @pytest.fixture
 def open_builder(page: Page) -> Iterator[Open]:
-    """Open a builder with messages; its page must not have raised."""
+    """Open a builder with messages; its page must not raise."""
     opened: list[Bridge] = []
 
     def open_(messages: Any = (), **options: Any) -> Bridge:
@@ -62,7 +62,7 @@ def press(bridge: Bridge, *keys: str) -> None:
         bridge.exchange()
 
 
-# What eyes see
+# What is drawn
 
 
 def test_each_kind_of_part_is_shown(open_builder: Open, page: Page) -> None:
@@ -169,7 +169,7 @@ def test_every_control_has_a_name(open_builder: Open, page: Page) -> None:
     assert nameless == []
 
 
-# What the kernel tells
+# Messages of the kernel
 
 
 def told(number: int, start: int, *words: str) -> dict[str, Any]:
@@ -552,7 +552,7 @@ def test_page_and_kernel_read_the_same_names(open_builder: Open, page: Page, tex
     assert found == [f"{{{{{name}}}}}" for name in names_in([text])]
 
 
-# What a parent is promised
+# The interface for a parent
 
 
 def test_a_parent_is_told_of_keys_and_buttons_by_events(open_builder: Open, page: Page) -> None:
@@ -697,7 +697,7 @@ def test_the_end_is_followed_while_the_reader_is_there(open_builder: Open, page:
     assert scroller.evaluate("(n) => n.scrollTop") == 100
 
 
-# What a model, a tool or a file name may say
+# Hostile texts of a model, a tool or a file name
 
 
 def test_dangerous_text_is_text_everywhere(open_builder: Open, page: Page, hear: Hear) -> None:

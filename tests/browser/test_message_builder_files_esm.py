@@ -1,4 +1,4 @@
-"""Files into the message builder: by hand in every way, in pieces, from camera and microphone, and what is refused."""
+"""Files for the message builder: chosen, pasted or dropped, in pieces, from camera and microphone; refused files."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SECURE = "https://widget.test/"
 
 @pytest.fixture
 def bridge(page: Page) -> Iterator[Bridge]:
-    """A builder with one turn; its page must not have raised."""
+    """A builder with one turn; its page must not raise."""
     bridge = Bridge(page, MessageBuilder([{"role": "user", "content": "a"}]))
     yield bridge
     assert bridge.page.errors() == []
@@ -337,7 +337,7 @@ def test_a_sound_that_no_browser_plays_is_refused_by_the_kernel(bridge: Bridge) 
 
 @pytest.fixture(scope="module")
 def devices(browser: Browser) -> Iterator[Browser]:
-    """A browser with a camera and a microphone that are none."""
+    """A browser with a fake camera and a fake microphone."""
     fakes = ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
     launched = browser.browser_type.launch(executable_path=_path(), args=[*ARGUMENTS, *fakes])
     yield launched

@@ -1,4 +1,4 @@
-"""The builder of messages in real JupyterLab: a person's hands, a kernel, a saved file."""
+"""The message builder in real JupyterLab: a person's clicks and keys, a kernel, a saved file."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everything that we display, filled with hostile text in every place: nothing is asked for, run, opened or logged.
+"""Every display with hostile text in every place: the page sends no request, runs and opens nothing, logs nothing.
 
 Test 29 of the field guide. A display is a row of ``CASES``: a cell that shows it, and what to look for. The cell finds
 ``mf``, ``display``, ``texts`` (the hostile strings), ``text`` (all of them) and ``model``, which answers with them.
@@ -29,12 +29,12 @@ Replies = Callable[[list[str]], list[Reply]]
 
 
 class Case(NamedTuple):
-    """Something that is displayed.
+    """A display.
 
     Attributes:
-        cell: shows it.
-        drawn: what the page has of it, as a selector: while the kernel is there, and in the saved notebook.
-        replies: what the model answers, from the hostile strings; the last one again and again.
+        cell: the code that shows it.
+        drawn: selectors of its elements: with the kernel, and in the saved notebook.
+        replies: makes the model's answers from the hostile strings; the last one is repeated.
     """
 
     cell: str
@@ -43,12 +43,12 @@ class Case(NamedTuple):
 
 
 def plain(texts: list[str]) -> list[Reply]:
-    """An answer of text."""
+    """Return an answer with text."""
     return [completion("\n\n".join(texts))]
 
 
 def full(texts: list[str]) -> list[Reply]:
-    """An answer for each string, with it in every place that a model fills, and one for all of them."""
+    """Return an answer for each string, in every place that a model fills, and one answer for all strings."""
     return [_full(text) for text in [*texts, "\n\n".join(texts), _MATHS]]
 
 
@@ -72,14 +72,14 @@ def _full(text: str) -> Reply:
 
 
 def arriving(texts: list[str]) -> list[Reply]:
-    """The same in a stream."""
+    """Return the same as a stream."""
     text = "\n\n".join(texts)
     call = {"index": 0, "id": text, "function": {"name": text, "arguments": json.dumps({text: text})}}
     return [stream(chunk(reasoning_content=text), text, chunk(tool_calls=[call]))]
 
 
 def arriving_text(texts: list[str]) -> list[Reply]:
-    """A stream with a token for each string, and others that might have come."""
+    """Return a stream with a token for each string, and with alternatives to each token."""
     choices = [
         {
             "index": 0,
@@ -101,14 +101,14 @@ def arriving_text(texts: list[str]) -> list[Reply]:
 
 
 def calling(texts: list[str]) -> list[Reply]:
-    """Calls of a tool, and then a text."""
+    """Return calls of a tool, and then a text."""
     text = "\n\n".join(texts)
     call = {"index": 0, "id": text, "function": {"name": "look", "arguments": json.dumps({"a": text})}}
     return [stream(chunk(tool_calls=[call])), stream(text)]
 
 
 def media(texts: list[str]) -> list[Reply]:
-    """Images at addresses and in data, and a sound with its words."""
+    """Return images at addresses and as data, and a sound with its transcript."""
     text = "\n\n".join(texts)
     urls = [*texts, *(f"https://{text}/a.png" for text in texts), "data:image/svg+xml;base64,PHN2Zy8+", f"data:{text}"]
     wav = b"RIFF\x28\0\0\0WAVEfmt \x10\0\0\0\1\0\1\0\xc0\x5d\0\0\x80\xbb\0\0\2\0\x10\0data\4\0\0\0" + b"\0" * 4
@@ -118,14 +118,14 @@ def media(texts: list[str]) -> list[Reply]:
 
 
 def structure(texts: list[str]) -> list[Reply]:
-    """A structure with the strings as names and values, whole and then with what cannot be read."""
+    """Return a structure with the strings as names and values: complete, and then with an unreadable part."""
     text = "\n\n".join(texts)
     value = {"name": text, "notes": texts, "more": {text: text}}
     return [completion(json.dumps(value)), completion(json.dumps({text: text}))]
 
 
 def refusing(texts: list[str]) -> list[Reply]:
-    """An error that says them."""
+    """Return an error whose text has the strings."""
     return [error(400, "\n".join(texts))]
 
 
@@ -291,11 +291,11 @@ CASES = {
 
 
 class Seen(NamedTuple):
-    """What there is of a case in a page.
+    """The content of a case in a page.
 
     Attributes:
-        drawn: how often what was looked for is there.
-        text: all that can be read, in fields too.
+        drawn: the number of elements that match the case's selector.
+        text: all visible text, including fields.
         forbidden: the markup of elements that none of our displays has.
     """
 
@@ -355,15 +355,15 @@ QUIET = """(index) => new Promise((done) => {
 
 
 class Evidence:
-    """What pages did while the cases were in them.
+    """The events of the pages with the cases.
 
     Attributes:
-        seen: by page and case.
-        failed: what cells have raised.
-        dialogs: their texts.
+        seen: the contents by page and case.
+        failed: the errors of cells.
+        dialogs: the texts of dialogs.
         logged: errors in the console, and errors of scripts.
-        asked: addresses elsewhere than JupyterLab's.
-        hits: paths that our server was asked for.
+        asked: requested addresses outside JupyterLab.
+        hits: requested paths of our server.
     """
 
     def __init__(self, url: str, hits: list[str]) -> None:
@@ -376,7 +376,7 @@ class Evidence:
         self._ours = (url, url.replace("http", "ws", 1), "data:", "blob:")
 
     def watch(self, page: Page) -> None:
-        """Write down what a page does from now on."""
+        """Record the events of a page from now on."""
         page.on("dialog", lambda dialog: self.dialogs.append(dialog.message))
         page.on("console", lambda said: self._log(said.text) if said.type == "error" else None)
         page.on("pageerror", lambda fault: self._log(str(fault)))
@@ -389,7 +389,7 @@ class Evidence:
             self.logged.append(text)
 
     def look(self, notebook: Notebook, name: str, when: int) -> None:
-        """Bring every case into view, one after the other, and look at it."""
+        """Scroll to every case in turn, and record its content."""
         for index, (case, row) in enumerate(CASES.items(), 1):
             notebook.show_cell(index)
             with contextlib.suppress(Exception):  # what is missing is said by the test of it
@@ -414,7 +414,7 @@ PAGES = ("live", "trusted", "untrusted")
 
 @pytest.fixture(scope="module")
 def evidence(lab: Lab, browser: Browser) -> Iterator[Evidence]:
-    """All cases in one notebook: run, saved, and opened again, by its writer and by somebody else."""
+    """All cases in one notebook: run, saved, and opened again, by its author and by another person."""
     with counting() as (port, hits), contextlib.ExitStack() as stack:
         found = Evidence(lab.url, hits)
         cells = ["import msgflux_nb as mf\nfrom IPython.display import display"]

@@ -1,4 +1,4 @@
-"""Markdown in a playground while it is written: formatted at once, changed in place, and harmless."""
+"""Markdown in a playground while it arrives: formatted at once, changed in place, and harmless."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .widget_page import Hear
 
 pytestmark = pytest.mark.browser
 
-# Counts what is taken out of the place of the answers, and the texts that a live region would tell.
+# Counts the nodes that are removed from the answers, and the texts that a live region announces.
 WATCH = """() => {
   window.gone = 0;
   window.added = 0;
@@ -31,7 +31,7 @@ WATCH = """() => {
 
 
 class Writing:
-    """A model that writes into a page, by the batches of a real feed."""
+    """A model that writes into a page through the batches of a real feed."""
 
     def __init__(self, play: PlayPage) -> None:
         self.play = play
@@ -39,7 +39,7 @@ class Writing:
         self.seq = 0
 
     def write(self, text: str, size: int = 0) -> None:
-        """Write a text, in pieces of a size."""
+        """Write a text in pieces of a size."""
         for at in range(0, len(text), size or len(text)):
             self.feed.add(TextDelta(text[at : at + (size or len(text))]))
             self.seq += 1
@@ -84,7 +84,7 @@ def test_what_is_written_is_formatted_while_it_is_written(writing: Writing) -> N
 
 
 def test_what_was_written_is_told_once_and_nothing_of_it_is_taken_out(page: Page, writing: Writing) -> None:
-    """A live region says what changes, and a selection ends where a node is taken out."""
+    """A live region announces changes, and a selection ends where a node is removed."""
     writing.write("- On")
     page.evaluate(WATCH)
     text = "e **two** `three`\n- four [five](https://a.b)\n\n```py\nx = 1\n```\n\nAnd *so* on, and **so\non** again"

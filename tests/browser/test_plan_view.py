@@ -1,4 +1,4 @@
-"""The page of the view of plans, alone in Chromium; what it is told comes from real plans."""
+"""The page of the view of plans, in Chromium without a kernel; its messages come from real plans."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ pytestmark = pytest.mark.browser
 
 
 class Board:
-    """A view in a page."""
+    """A view of a plan in a page."""
 
     def __init__(self, page: Page, *messages: dict[str, Any], url: str = "") -> None:
         self.widget = WidgetPage(page, PlanView, {"plan": {}}, url=url)
@@ -46,7 +46,7 @@ class Board:
 
 @pytest.fixture
 def board(page: Page) -> Iterator[Callable[..., Board]]:
-    """Open a view; its code must not have raised."""
+    """Open a view; its code must not raise."""
     opened: list[Board] = []
 
     def open_(*messages: dict[str, Any], url: str = "") -> Board:

@@ -1,4 +1,4 @@
-"""The view of plans in real JupyterLab: watched, stopped, kept with its replay."""
+"""The view of plans in real JupyterLab: watched, stopped, and kept with its replay."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The playground's page alone in Chromium: answers as they arrive, and what hands do."""
+"""The playground's page in Chromium without a kernel: arriving answers, and a person's clicks and keys."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Person(msgspec.Struct):
     age: int
 
 
-# Counts what is taken out of the place of the answers.
+# Counts the nodes that are removed from the answers.
 WATCH = """() => {
   window.gone = 0;
   const watch = new MutationObserver((all) => { for (const one of all) gone += one.removedNodes.length; });
@@ -600,7 +600,7 @@ def test_nothing_is_left_of_a_view_that_was_removed_while_it_was_made(play: Play
     assert play.sent("run") == []
 
 
-# What a model, a tool or a name may say
+# Hostile texts of a model, a tool or a name
 
 
 def test_dangerous_text_is_text_everywhere(page: Page, hear: Hear) -> None:

@@ -1,4 +1,4 @@
-"""The playground for hands and ears: keys alone, names, contrast, zoom, right-to-left texts, little room."""
+"""Accessibility of the playground: keys only, names, contrast, zoom, right-to-left texts, narrow views."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ STATES: dict[str, Callable[[Page], PlayPage]] = {
 
 
 def dressed(page: Page, theme: str) -> None:
-    """Give the page the variables of one of JupyterLab's themes."""
+    """Give the page the variables of a theme of JupyterLab."""
     page.emulate_media(reduced_motion="reduce")  # colours are at their new value at once
     told = ";".join(f"--jp-{name}:{value}" for name, value in THEMES[theme].items())
     page.add_style_tag(content=f":root{{{told};color-scheme:{theme}}}body{{background:var(--jp-layout-color0)}}")
@@ -111,11 +111,11 @@ def dressed(page: Page, theme: str) -> None:
     )
 
 
-# Keys alone
+# Keys only
 
 
 def tab_to(play: PlayPage, target: Locator) -> None:
-    """Press Tab until something has the focus."""
+    """Press Tab until an element has the focus."""
     for _ in range(60):
         if target.count() and target.first.evaluate("(node) => node === document.activeElement"):
             return
@@ -225,7 +225,7 @@ def test_one_of_two_answers_is_chosen_by_its_number(page: Page) -> None:
     expect(play.view.locator(".mf-answers.mf-two")).to_have_count(0)
 
 
-# Ears
+# Screen readers
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -241,8 +241,7 @@ def test_axe_finds_nothing_serious(page: Page, state: str) -> None:
         assert serious(page, ".msgflux-playground") == []
 
 
-# Eyes
-
+# Contrast and sizes
 # The least contrast of any text with what lies behind it: the sRGB of both, layers of colour laid over each other.
 CONTRAST = """() => {
   const canvas = document.createElement("canvas").getContext("2d", { willReadFrequently: true });

@@ -1,4 +1,4 @@
-"""The playground in real JupyterLab: a person's hands, a kernel, a saved file."""
+"""The playground in real JupyterLab: a person's clicks and keys, a kernel, a saved file."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ def state(view: Locator) -> Locator:
 
 
 def words(view: Locator) -> str:
-    """The words of the last answer, while it arrives and after."""
+    """Return the words of the last answer, while it arrives and afterwards."""
     return str(view.evaluate(_WORDS))
 
 
 def growing(view: Locator, *, states: int) -> list[str]:
-    """Watch the answer until it was seen in so many different states."""
+    """Watch the answer until it had so many different states."""
     seen = [""]
     end = time.monotonic() + 20
     while len(seen) <= states:
@@ -79,7 +79,7 @@ def growing(view: Locator, *, states: int) -> list[str]:
 
 
 def visible_outputs(page: Page) -> list[str]:
-    """The text of each output that is shown."""
+    """Return the text of each visible output."""
     found: list[str] = page.evaluate(
         """() => [...document.querySelectorAll(".jp-OutputArea-child")]
           .filter((node) => getComputedStyle(node).display !== "none" && node.getBoundingClientRect().height > 0)
@@ -106,7 +106,7 @@ ARGUMENTS = ['{"na', 'me": "Maria', ' Silva", "ci', 'ty": "Lisbon"}']
 
 
 def calling() -> Reply:
-    """A call in pieces."""
+    """Return a call in pieces."""
     opening = {"index": 0, "id": "call_7f", "type": "function", "function": {"name": "find_age", "arguments": ""}}
     wire: list[bytes | float] = [chunk(tool_calls=[opening])]
     for piece in ARGUMENTS:
@@ -256,7 +256,7 @@ def test_a_kernel_that_restarts_is_said_and_the_playground_stays_as_it_was(
 
 @pytest.fixture
 def saved(open_notebook: Open) -> Any:
-    """A notebook with two playgrounds, one of them shown twice, run by hand and saved."""
+    """A notebook with two playgrounds, one of them shown twice, run by clicks and saved."""
     with serving(stream("The first ", 0.05, "answer."), stream("Another answer.")) as server:
         cells = [
             model_cell(server),

@@ -1,4 +1,4 @@
-"""What stands next to the conversation in the playground's page: tabs, tools, tokens, versions, raw, code."""
+"""The panel next to the conversation in the playground's page: tabs, tools, tokens, versions, raw, code."""
 
 from __future__ import annotations
 
@@ -328,7 +328,7 @@ def test_two_versions_are_compared_word_by_word_and_others_can_be_picked(play: P
 
 
 def marked(play: PlayPage, name: str) -> list[str]:
-    """The texts under a highlight of the page, in no order."""
+    """Return the texts under a highlight of the page, in any order."""
     play.settle()
     found: list[str] = play.page.evaluate(
         """(name) => [...(CSS.highlights.get(name) ?? [])].map((one) => {

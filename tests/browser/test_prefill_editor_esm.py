@@ -1,4 +1,4 @@
-"""The page of the start of an answer, alone in Chromium."""
+"""The page of the editor of an answer's start, in Chromium without a kernel."""
 
 from __future__ import annotations
 
@@ -25,20 +25,20 @@ FIELD = ".mf-opening"
 
 
 def state_of(widget: View) -> dict[str, Any]:
-    """What a page gets of a widget."""
+    """Return the state of a widget that a page gets."""
     ours = type(widget).class_traits(sync=True).keys() - DOMWidget.class_traits(sync=True).keys()
     return {name: getattr(widget, name) for name in ours if not name.startswith("_")}
 
 
 def seen(value: str = "", *, model: Any = "local/smollm2-135m", **more: Any) -> dict[str, Any]:
-    """The state of a real editor."""
+    """Return the state of a real editor."""
     with closing(PrefillEditor(model, value, **more)) as editor:
         return state_of(editor)
 
 
 @pytest.fixture
 def open_editor(page: Page) -> Iterator[Open]:
-    """Open an editor; its code must not have raised."""
+    """Open an editor; its code must not raise."""
     opened: list[WidgetPage] = []
 
     def open_(value: str = "", **more: Any) -> WidgetPage:

@@ -1,4 +1,4 @@
-"""The quickstart as a stranger meets it: real JupyterLab, the embedded model, a hand on the mouse."""
+"""The quickstart as a new user runs it: real JupyterLab, the embedded model, mouse and keys."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_not
 
 
 def as_a_stranger(notebook: str) -> str:
-    """Return the notebook with the model that a person gets: the tests' own choice of a smaller one is undone."""
+    """Return the notebook with the usual default model, in place of the tests' smaller one."""
     content = json.loads(notebook)
     first = next(cell for cell in content["cells"] if cell["cell_type"] == "code")
     first["source"] = ["import os\n", 'os.environ.pop("MSGFLUX_LOCAL_MODEL", None)\n', *first["source"]]

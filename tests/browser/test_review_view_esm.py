@@ -1,4 +1,4 @@
-"""The page of a review alone in Chromium: fields and quotes that light each other, keys, and no kernel."""
+"""The page of a review in Chromium without a kernel: fields and quotes that highlight each other, and keys."""
 
 from __future__ import annotations
 

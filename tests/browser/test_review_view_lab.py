@@ -1,4 +1,4 @@
-"""A review in real JupyterLab with nothing but the keyboard: decided, corrected by selecting text, kept."""
+"""A review in real JupyterLab by keyboard only: decisions, corrections by selected text, and what is kept."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def server() -> Iterator[Server]:
 
 
 def decide(notebook: Notebook, view: Locator) -> None:
-    """Decide the row that is shown, by keys alone: the name that is not in the text is picked from it."""
+    """Decide the shown row by keys only: pick the name that is not in the text from the text."""
     keyboard = notebook.page.keyboard
     before = view.locator(".mf-title").inner_text()
     if view.locator(".mf-field").first.get_by_text("not in the text").count():

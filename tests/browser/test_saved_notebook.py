@@ -1,4 +1,4 @@
-"""A saved notebook shows every widget's last state: its text, nbconvert's page, and viewers without widgets."""
+"""A saved notebook shows every widget's last state: in its text, in nbconvert's page, in viewers without widgets."""
 
 from __future__ import annotations
 
@@ -39,8 +39,8 @@ class Case(NamedTuple):
 
     Attributes:
         shown: the cell that displays it.
-        changed: the later one.
-        words: what of its last state can be read, wherever it is shown.
+        changed: the cell that changes it.
+        words: the words of its last state that every viewer shows.
     """
 
     shown: str
@@ -97,7 +97,7 @@ def runs() -> tuple[nbformat.NotebookNode, nbformat.NotebookNode]:
 
 @pytest.fixture(scope="module")
 def saved(runs: Any) -> nbformat.NotebookNode:
-    """As it is read again from its file."""
+    """The notebook, read again from its file."""
     text = nbformat.writes(runs[0])
     notebook = nbformat.reads(text, as_version=4)
     nbformat.validate(notebook)
@@ -114,7 +114,7 @@ def twin(notebook: nbformat.NotebookNode, name: str) -> Any:
 
 
 class Reader(HTMLParser):
-    """The tags of some HTML, and its text."""
+    """Collects the tags and the text of some HTML."""
 
     def __init__(self, html: str) -> None:
         super().__init__()
@@ -185,7 +185,7 @@ def test_as_markdown_it_is_there_too(saved: nbformat.NotebookNode) -> None:
 
 @pytest.fixture(scope="module")
 def converted(saved: nbformat.NotebookNode, browser: Browser) -> Iterator[Any]:
-    """The page that nbconvert makes, in Chromium, without a network."""
+    """nbconvert's page in Chromium, without a network."""
     html, _ = HTMLExporter().from_notebook_node(saved)
     context = browser.new_context(viewport={"width": 1000, "height": 1400})
     page = context.new_page()

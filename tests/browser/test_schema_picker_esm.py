@@ -1,4 +1,4 @@
-"""The page of the schema picker, alone in Chromium."""
+"""The page of the schema picker, in Chromium without a kernel."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ class Person(msgspec.Struct):
 
 
 def seen(value: Any = None, **form: Any) -> dict[str, Any]:
-    """The state of a real picker."""
+    """Return the state of a real picker."""
     model = mf.Model.chat_completion("openai/gpt-4.1", api_key="k")
     with closing(SchemaPicker(model, schemas=[Person, Address, list[int]], value=value)) as picker:
         if form:
@@ -60,7 +60,7 @@ def seen(value: Any = None, **form: Any) -> dict[str, Any]:
 
 @pytest.fixture
 def open_picker(page: Page) -> Iterator[Open]:
-    """Open a picker; its code must not have raised."""
+    """Open a picker; its code must not raise."""
     opened: list[WidgetPage] = []
 
     def open_(value: Any = None, **form: Any) -> WidgetPage:
@@ -75,7 +75,7 @@ MARKED = json.dumps(".mf-type [role=img]")
 
 
 def table(widget: WidgetPage, kind: str = "values") -> list[list[str]]:
-    """The cells of a table."""
+    """Return the cells of a table."""
     widget.settle()
     cells: list[list[str]] = widget.page.locator(f".mf-{kind} tbody tr").evaluate_all(
         f"(all) => all.map((row) => [...row.children].map((cell) => [...cell.querySelectorAll({MARKED})]"
@@ -92,7 +92,7 @@ def show(widget: WidgetPage, text: str, **more: Any) -> None:
 
 
 def picked(page: Page, name: str) -> None:
-    """Pick what the answer is decoded to, by the menu."""
+    """Pick the type that the answer is decoded to, by the menu."""
     page.get_by_role("button", name="answer as").first.click()
     page.get_by_role("menuitemradio", name=name).click()
 
@@ -436,7 +436,7 @@ def test_a_long_text_is_cut_and_can_be_shown_whole(open_picker: Open) -> None:
 
 
 def test_hundreds_of_kilobytes_stay_smooth(open_picker: Open) -> None:
-    """Only what is new is read: 400 kB in 4,000 pieces, and no more than 200 lines."""
+    """The page reads only the new part: 400 kB in 4,000 pieces, and at most 200 lines are drawn."""
     widget = open_picker(Person)
     former = ", ".join(json.dumps({"city": f"city {n}", "zip_code": "x" * 60}) for n in range(2_000))
     text = json.dumps({"name": "n" * 200_000})[:-1] + f', "former": [{former}]' + "}"
@@ -473,7 +473,7 @@ def form_of(widget: WidgetPage) -> Locator:
 
 
 def more(widget: WidgetPage, number: int) -> None:
-    """Show what a field has beside its name and type."""
+    """Show the settings of a field besides its name and type."""
     button = widget.page.get_by_role("button", name=f"more about field {number}")
     if button.get_attribute("aria-expanded") == "false":
         button.click()

@@ -1,4 +1,4 @@
-"""The page of the view of tool calls, alone in Chromium; what it is told comes from a real view."""
+"""The page of the view of tool calls, in Chromium without a kernel; its messages come from a real view."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def get_weather(location: str, unit: Literal["celsius", "fahrenheit"] = "celsius
 
 
 class Telling(ToolCallView):
-    """A view whose messages are kept."""
+    """A view that keeps its messages."""
 
     def __init__(self, *args: Any, **keywords: Any) -> None:
         self.sent: list[dict[str, Any]] = []
@@ -46,7 +46,7 @@ class Telling(ToolCallView):
 
 
 def told(*calls: tuple[Any, ...], ended: bool = True, tools: Any = (add, get_weather)) -> list[dict[str, Any]]:
-    """What a view tells its page of fragments: (call, milliseconds, id, name, text)."""
+    """Return the messages of a view about fragments: (call, milliseconds, id, name, text)."""
     with closing(Telling(tools=list(tools))) as view:
         view.begin()
         for call, milliseconds, id_, name, text in calls:
@@ -58,7 +58,7 @@ def told(*calls: tuple[Any, ...], ended: bool = True, tools: Any = (add, get_wea
 
 
 def card(**more: Any) -> Card:
-    """What the kernel says of a call."""
+    """Return the kernel's message about a call."""
     empty = {"edited": None, "reason": "", "result": None, "left": 0, "seconds": None}
     final = {"id": "c", "name": "add", "status": "complete", "repaired": False, "late": False}
     return {
@@ -73,13 +73,13 @@ def card(**more: Any) -> Card:
 
 
 def pieces(call: int, id_: str | None, name: str, text: str, *, size: int = 4, every: int = 10) -> list[Any]:
-    """A call in fragments of so many characters."""
+    """Return a call in fragments of so many characters."""
     rest = [(call, every * at, None, None, text[at : at + size]) for at in range(0, len(text), size)]
     return [(call, 0, id_, name, ""), *rest]
 
 
 class Board:
-    """A view in a page."""
+    """A view of tool calls in a page."""
 
     def __init__(self, page: Page, *messages: dict[str, Any], **state: Any) -> None:
         self.widget = WidgetPage(page, ToolCallView, {**STATE, **state})
@@ -96,7 +96,7 @@ class Board:
         self.widget.settle()
 
     def batch(self, *calls: tuple[Any, ...], **lanes: Card) -> None:
-        """The next batch."""
+        """Deliver the next batch."""
         content: dict[str, Any] = {"calls": [list(call) for call in calls]} if calls else {}
         if lanes:
             content["lanes"] = {name.removeprefix("_"): one for name, one in lanes.items()}
@@ -110,12 +110,12 @@ class Board:
         return self.page.locator(".mf-lane").nth(number)
 
     def button(self, name: str, number: int = 0) -> Locator:
-        """The first visible button of a lane with this name."""
+        """Return the first visible button of a lane with this name."""
         found = self.lane(number).get_by_role("button", name=name, exact=True)
         return found.locator("visible=true").first
 
     def rows(self, number: int = 0) -> list[list[str]]:
-        """Name, value, tick with type of each field."""
+        """Return name, value, and tick with type of each field."""
         self.widget.settle()
         found: list[list[str]] = self.lane(number).locator("tbody tr").evaluate_all(CELLS)
         return found
@@ -124,7 +124,7 @@ class Board:
         return self.lane(number).locator(".mf-raw-text").text_content() or ""
 
     def state_of(self, number: int = 0) -> str:
-        """The one state that a lane's head says."""
+        """Return the only state in a lane's head."""
         self.widget.settle()
         words = self.lane(number).locator(".mf-lane-head .mf-is")
         assert words.count() == 1
@@ -141,7 +141,7 @@ class Board:
         return found
 
     def show(self, moments: int) -> None:
-        """Take the slider so many moments from the start."""
+        """Move the slider so many moments from the start."""
         slider = self.page.get_by_role("slider", name="replay")
         slider.press("Home")
         for _ in range(moments):
@@ -151,7 +151,7 @@ class Board:
 
 @pytest.fixture
 def board(page: Page) -> Iterator[Callable[..., Board]]:
-    """Open a view; its code must not have raised."""
+    """Open a view; its code must not raise."""
     opened: list[Board] = []
 
     def open_(*messages: dict[str, Any], **state: Any) -> Board:
@@ -658,7 +658,7 @@ def test_a_new_run_clears_the_last(board: Open) -> None:
     assert view.page.locator(".mf-lane").count() == 0
 
 
-# -- much of it ----------------------------------------------------------------------------------------------------
+# -- large runs ----------------------------------------------------------------------------------------------------
 
 FRAMES = """() => {
   window.longest = 0;

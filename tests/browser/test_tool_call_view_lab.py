@@ -1,4 +1,4 @@
-"""The view of tool calls in real JupyterLab: watched, decided on, stopped, interrupted, kept."""
+"""The view of tool calls in real JupyterLab: watching, decisions, Stop, interrupts, and what is kept."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ view"""
 
 
 def call(*pauses: float, pieces: int = 6, number: int = 0) -> list[bytes | float]:
-    """The chunks of a call, with a pause before each piece of its arguments."""
+    """Return the chunks of a call, with a pause before each piece of its arguments."""
     opening = {
         "index": number,
         "id": f"call_{number}",

@@ -1,4 +1,4 @@
-"""A key typed or pasted into any field of any widget is gone at once: from the field, the page and the kernel."""
+"""A key typed or pasted into a field of any widget is removed at once: from the field, the page and the kernel."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def bridge(request: pytest.FixtureRequest, page: Page) -> Iterator[tuple[Bridge,
 
 
 def everywhere(bridge: Bridge) -> str:
-    """All that is kept or was sent on either side, and what can be seen."""
+    """Return everything that is kept or was sent on either side, and everything visible."""
     view = bridge.widget
     own = {name: value for name, value in vars(view).items() if isinstance(value, str | dict | list)}
     kernel = [bridge.told, view.get_state(), view._drawn(), own, repr(view.trait_values())]

@@ -1,7 +1,7 @@
-"""Each view beside the picture of it that was looked at: a rule that breaks another view is seen.
+"""Compares each view with a picture that a person has checked, so that no style rule breaks another view unnoticed.
 
 ``MSGFLUX_PICTURES=new`` takes the pictures of ``tests/browser/pictures`` again; look at them before they are committed.
-They are set in DejaVu, which comes with the browser that the set-up installs, so that they are the same everywhere.
+Their font is DejaVu, which is installed with the browser, so that they are the same everywhere.
 """
 
 from __future__ import annotations
@@ -267,7 +267,7 @@ def test_drawings_are_seen_in_high_contrast(page: Page, name: str) -> None:
 
 
 def differing(one: Image.Image, other: Image.Image) -> float:
-    """The share of the pixels that differ, after a blur."""
+    """Return the share of the pixels that differ after a blur."""
     size = (min(one.width, other.width), min(one.height, other.height))
     blurred = [image.crop((0, 0, *size)).filter(ImageFilter.GaussianBlur(2)) for image in (one, other)]
     shades = [np.asarray(image, dtype=np.int16) for image in blurred]
