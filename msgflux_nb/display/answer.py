@@ -16,10 +16,10 @@ from .figures import cut_at, status
 from .html import CARD, WORDS, answer_html, card_html, marked, structure_html
 from .icons import icon
 from .markdown import NO_MATHS, encodable, markdown_html, text_html
-from .problems import sentence, told
+from .problems import happened, told
 from .server_tools import server_tool_cards, server_tools
 from .structure import StructureRow, rows, type_name
-from .tool_cards import QUIET, flags, labelled, source_list, tool_cards, wrong
+from .tool_cards import LOWER, QUIET, flags, labelled, source_list, tool_cards, wrong
 from .words import answer_words, calls_words, shown_text
 
 __all__ = ["aggregator_bundle", "answer_bundle"]
@@ -35,6 +35,7 @@ _RAW = (
     "max-height: 320px; overflow: auto; background: rgba(128, 128, 128, 0.08); border-radius: 5px; user-select: all"
 )
 _RAW_LIMIT = 20_000  # characters
+_A_MOMENT = 0.05  # seconds of thought that are said
 _FIGURE = re.compile(r"[\d,–]+ in · [\d,–]+ out|first word after [\d,.]+ s|[\d,.]+ s")
 _PLAIN = re.compile(r"[^\W\d_][\w ,.;:?'’()–-]*")  # words without a meaning in Markdown at the beginning of a line
 _NUMBER = re.compile(r"([\d,.]+(?: s)?)")
@@ -79,6 +80,8 @@ def answer_bundle(answer: Any) -> dict[str, str]:
         wrong(labelled("refusal", text_html(snapshot.refusal))) if snapshot.refusal else "",
         source_list(snapshot.annotations),
     ]
+    if problem is None and snapshot.finish_reason is None and getattr(answer, "failed", None):
+        problem = answer.failed  # it broke off
     if problem is not None:
         parts.append(_problem(problem, answer))
     parts.append(flags(answer.metadata.warnings))
@@ -91,17 +94,21 @@ def _line(answer: Any, problem: MsgfluxError | None, raw: str = "", *, fits: boo
     """Draw the line of figures, with how the answer ended; it opens the raw text."""
     drawing, colour, word = _ending(answer, problem, fits=fits)
     mark = (
-        f'<span><span style="color: {colour}">{icon(drawing)}</span>&nbsp; {html.escape(word)}</span> '
+        f'<span><span style="color: {colour}; {LOWER}">{icon(drawing)}</span>&nbsp; {html.escape(word)}</span> '
         if drawing
         else ""
     )
     ended = answer.metadata.finish_reason
-    figures = [one for one in status(answer) if not (drawing and one == ended and one in _SAID)]
+    method = answer.metadata.schema_method  # said with the raw text
+    told = [one for one in status(answer) if one != method]
+    figures = [one for one in told if not (drawing and (one == "–" or (one == ended and one in _SAID)))]
     line = f"{mark}{' '.join(map(_figure, figures))}"
     if not raw:
         return f'<div style="{_LINE}">{line}</div>'
-    opens = f'<span style="margin-left: auto; white-space: nowrap; {QUIET}">{icon("code")}&nbsp; raw</span>'
-    return f'<details><summary style="{_LINE}; cursor: pointer">{line} {opens}</summary>{_raw(raw)}</details>'
+    drawn = f'<span style="{LOWER}">{icon("code")}</span>'
+    opens = f'<span style="margin-left: auto; white-space: nowrap; {QUIET}">{drawn}&nbsp; raw</span>'
+    summary = f'<summary style="{_LINE}; cursor: pointer">{line} {opens}</summary>'
+    return f"<details>{summary}{_asked(method)}{_raw(raw)}</details>"
 
 
 def _figure(words: str) -> str:
@@ -119,6 +126,11 @@ def _figure(words: str) -> str:
     return f"<span>{''.join(drawn)}</span>"
 
 
+def _asked(method: str | None) -> str:
+    """Say how a structure was asked for."""
+    return f'<small style="{QUIET}">asked for by {html.escape(method)}</small>' if method else ""
+
+
 def _raw(text: str) -> str:
     """Draw the raw text; one click selects all of it."""
     left = len(text) - _RAW_LIMIT
@@ -134,7 +146,7 @@ def _problem(problem: MsgfluxError, answer: Any) -> str:
     known = [f"{name}: {said}", *(f"{key}: {value}" for key, value in facts.items() if value is not None)]
     cross = f'<div style="color: var(--jp-error-color1, #d32f2f); flex: none">{icon("cross")}</div>'
     title, remedy = told(problem, answer)
-    what = f'<p style="{_SENTENCE}; margin: 4px 0 0">{html.escape(sentence(said))}</p>'
+    what = f'<p style="{_SENTENCE}; margin: 4px 0 0">{html.escape(happened(problem, answer))}</p>'
     do = f'<p style="{_SENTENCE}; margin: 4px 0 0"><b style="{_STRONG}">Try</b> {remedy}</p>' if remedy else ""
     report = _folded("details for a report", f'<pre style="{_RAW}">{html.escape(chr(10).join(known))}</pre>')
     return (
@@ -232,10 +244,12 @@ def _reasoning(answer: Any) -> str:
     if not snapshot.reasoning:
         return ""
     tokens = getattr(answer.metadata.usage, "reasoning", None)
+    seconds = getattr(answer.metadata, "seconds_of_thought", None) or 0
     size = f"{len(snapshot.reasoning):,} characters" if tokens is None else f"{tokens:,} tokens"
+    thought = f"thought for {seconds:,.1f} s, {size}" if seconds >= _A_MOMENT else f"thought · {size}"
     words = f'<div style="{_ASIDE}">{text_html(snapshot.reasoning)}</div>'
     opened = snapshot.finish_reason is None
-    return f'<div style="margin: 0 0 6px">{_folded(f"thought · {size}", words, opened=opened)}</div>'
+    return f'<div style="margin: 0 0 6px">{_folded(thought, words, opened=opened)}</div>'
 
 
 def _words(inner: str) -> str:

@@ -16,7 +16,7 @@ from ..errors import (
 )
 from .structure import type_name
 
-__all__ = ["sentence", "told"]
+__all__ = ["happened", "sentence", "told"]
 
 _TITLES: dict[type[MsgfluxError], str] = {
     TruncatedError: "The answer was cut at the token limit",
@@ -41,7 +41,15 @@ def told(problem: MsgfluxError, answer: Any) -> tuple[str, str]:
     return found, ""
 
 
-def sentence(message: str) -> str:
-    """Return a message with a capital letter, unless it begins with a name of code."""
+def happened(problem: MsgfluxError, answer: Any) -> str:
+    """Return what happened in a sentence; the marks of a protocol that are missing stand in the details."""
+    said, provider = str(problem), str(answer.metadata.provider)
+    if isinstance(problem, StreamInterruptedError) and "finish_reason" in said:
+        return f"{provider} closed the connection in the middle of the answer. What had come is kept."
+    return sentence(said, provider)
+
+
+def sentence(message: str, name: str = "") -> str:
+    """Return a message with a capital letter, unless it begins with a name of code, or with ``name``."""
     word = message.partition(" ")[0]
-    return message[:1].upper() + message[1:] if word.isalpha() else message
+    return message[:1].upper() + message[1:] if word.isalpha() and word != name else message

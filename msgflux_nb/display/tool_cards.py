@@ -18,6 +18,7 @@ from .values import readable
 __all__ = [
     "CARD_GRID",
     "LINE",
+    "LOWER",
     "QUIET",
     "bounded",
     "flags",
@@ -32,10 +33,12 @@ QUIET = "opacity: 0.75"
 LINE = "border-top: 1px solid rgba(128, 128, 128, 0.35); padding: 4px 0"
 CARD_GRID = (
     "display: grid; gap: 12px; grid-template-columns: repeat(auto-fit, minmax(min(100%, 280px), 1fr)); "
-    "align-items: start; max-width: 800px; margin: 4px 0"
+    "align-items: stretch; max-width: 800px; margin: 4px 0"
 )
 """The style of cards side by side, as many as fit."""
 _APART = "margin-right: 8px"
+LOWER = "position: relative; top: 1px"
+"""The style of an icon before words: its middle is theirs."""
 _JSON = (
     "margin: 8px 0; padding: 0; max-height: 240px; overflow: auto; white-space: pre-wrap; word-break: normal; "
     "overflow-wrap: anywhere"
@@ -88,7 +91,7 @@ def tool_card(state: Any) -> str:
     """Draw one call."""
     word = "repaired" if state.status == "complete" and state.repaired else state.status
     head = (
-        f'<span style="{_APART}">{icon("tools")}</span>'
+        f'<span style="{_APART}; {LOWER}">{icon("tools")}</span>'
         f'<b style="{CODE}; font-size: 13px; {_APART}" title="{escape(_cut(state.id, _NAME))}">'
         f"{escape(_cut(state.name, _NAME)) or '…'}</b>"
         f"{'' if word == 'complete' else _state_html(word)}"
@@ -100,9 +103,10 @@ def tool_card(state: Any) -> str:
 def _state_html(word: str) -> str:
     """Draw a state at the end of a card's head."""
     says = CALLS[word]
+    mark = icon(says.icon) if says.icon else says.sign
     return (
         f'<span style="float: right; font-size: 13px; color: {word_colour(says.colour)}">'
-        f'<span style="color: {says.colour}">{icon(says.icon) if says.icon else says.sign}</span> {word}</span>'
+        f'<span style="color: {says.colour}; {LOWER}">{mark}</span> {word}</span>'
     )
 
 

@@ -35,6 +35,8 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
         attempts: how many requests were sent; 0 for an answer from the cache.
         seconds_to_first_token: None if the answer came whole.
         seconds: the whole call, retries included.
+        seconds_of_thought: from the first reasoning to the first word; None without reasoning, or if the answer came
+            whole.
         cost: US dollars, or None when the price is unknown; 0 for an answer from the cache.
         cached: whether the answer was taken from the cache.
         schema_method: how a structure was asked for, or None for text: ``json_schema``, ``tool``, ``json_object`` or
@@ -71,6 +73,7 @@ class Metadata(msgspec.Struct, frozen=True, kw_only=True):
     warnings: tuple[str, ...] = ()
     replayed: Replayed | None = None
     recorded_cost: float | None = None
+    seconds_of_thought: float | None = None
 
 
 class Answer:
@@ -174,7 +177,7 @@ class Answer:
             model=snapshot.model,
             provider=call.profile.provider,
             attempts=bill.attempts,
-            seconds_to_first_token=call.current.seconds_to_first_token,
+            seconds_to_first_token=call.current.times.seconds_to_first_token,
             seconds=call.seconds,
             cost=bill.cost,
             cached=call.cached,
@@ -187,6 +190,7 @@ class Answer:
             warnings=bill.warnings,
             replayed=call.current.replayed,
             recorded_cost=recorded_cost(call.exchanges),
+            seconds_of_thought=call.current.times.seconds_of_thought,
         )
 
     @property

@@ -15,7 +15,7 @@ from ..http.limits import Timeout
 from ..http.log import log_retry
 from ..protocol.accumulate import Accumulator
 from ..protocol.allowance import Allowance, allowance_of
-from ..protocol.events import Event, Usage, Watchers
+from ..protocol.events import AudioDelta, Event, ImageDelta, RefusalDelta, TextDelta, ToolCallDelta, Usage, Watchers
 from ..protocol.failure import Scrub
 from ..protocol.plain import PlainAnswer, plain_answer
 from ..protocol.profile import Profile, Wire
@@ -29,6 +29,8 @@ from .scrubbed import texts_of, without_keys
 from .times import Times
 
 __all__ = ["Entry", "Exchange", "State"]
+
+_WORDS = (TextDelta, RefusalDelta, ToolCallDelta, AudioDelta, ImageDelta)  # content that is no reasoning
 
 State = Literal["new", "running", "complete", "failed", "left", "cancelled"]
 
@@ -91,6 +93,7 @@ class Exchange:
         failed: the error that ended it, with all that had arrived; None unless it failed.
         cached: whether its answer was taken from the cache.
         allowance: the provider's rate limits, read only with ``keep``; None if it sent none.
+        times: when its parts came.
         watchers: told of each event on the reading thread; None without watchers.
         replayed: where its answer was recorded; None for one that came over the network.
         recorded_cost: what the answer cost when it was recorded.
@@ -134,7 +137,7 @@ class Exchange:
         self._scrub: Scrub = str
         self._keeps = keep
         self._received: list[bytes] = []
-        self._times = Times(timeout, stream=request.stream, clock=clock)
+        self.times = Times(timeout, stream=request.stream, clock=clock)
         self._chance = chance or _random
         self._paused: Accumulator | None = None  # the paused answer that this one continues
         self._reading: Accumulator | None = None
@@ -204,14 +207,9 @@ class Exchange:
         return self._accumulator.prefill_found
 
     @property
-    def seconds_to_first_token(self) -> float | None:
-        """Seconds from the first attempt to the first content; None if the answer came whole, or not at all."""
-        return self._times.seconds_to_first_token
-
-    @property
     def seconds(self) -> float | None:
         """Seconds from the first attempt to the end, or until now."""
-        return self._times.seconds
+        return self.times.seconds
 
     def take_whole(self, body: bytes, seconds: float) -> bool:
         """Read a body as a whole answer; return False and change nothing if it is not one.
@@ -227,7 +225,7 @@ class Exchange:
         elif not self._holds_answer(body):
             return False
         self.attempts += 1
-        self._times.took(seconds)
+        self.times.took(seconds)
         return True
 
     def _holds_answer(self, body: bytes) -> bool:
@@ -241,7 +239,7 @@ class Exchange:
         except MsgfluxError:
             pass
         self.state = "new"
-        self._times.forget()
+        self.times.forget()
         self._reading = None
         return False
 
@@ -280,7 +278,7 @@ class Exchange:
             return events + self.close()
         except MsgfluxError as error:  # ask the model instead
             self._entry, self.cached, self.state = entry, False, "new"
-            self._times.forget()
+            self.times.forget()
             self._reading = None
             return _not_recalled(error)
 
@@ -314,8 +312,9 @@ class Exchange:
         if self._keeps or self._entry is not None:
             self._received.append(data)
         content = bool(events) and accumulator.has_content
-        if self._times.came(content=content, over=accumulator.done or accumulator.failure is not None):
-            raise self._times.limit_error()
+        words = content and not self.times.has_words and any(isinstance(event, _WORDS) for event in events)
+        if self.times.came(content=content, over=accumulator.done or accumulator.failure is not None, words=words):
+            raise self.times.limit_error()
         return events
 
     def close(self) -> list[Event]:
@@ -336,15 +335,15 @@ class Exchange:
 
     def remaining(self) -> float:
         """Return how many seconds the next wait may last; ``inf`` for no limit."""
-        return self._times.remaining()
+        return self.times.remaining()
 
     def reason(self, error: MsgfluxError) -> MsgfluxError:
         """Return the cause of a failed attempt: the server's own error or the limit that has passed, else ``error``."""
         said = self._accumulator.failure
         if said is not None and isinstance(error, RequestTimeoutError | StreamInterruptedError):
             return said  # the server said why it stopped
-        if isinstance(error, RequestTimeoutError) and self._times.is_up:
-            return self._times.limit_error()
+        if isinstance(error, RequestTimeoutError) and self.times.is_up:
+            return self.times.limit_error()
         return error
 
     def delay_after(self, error: MsgfluxError) -> float | None:
@@ -413,7 +412,7 @@ class Exchange:
 
     def _restart(self, scrub: Scrub) -> None:
         self.state = "running"
-        self._times.begin()
+        self.times.begin()
         self._received = []
         self._scrub = scrub
         self._reading = None
@@ -446,4 +445,4 @@ class Exchange:
 
     def _end(self, state: State) -> None:
         self.state = state
-        self._times.end()
+        self.times.end()

@@ -27,6 +27,7 @@ class Times:
         self._began: float | None = None
         self._attempt_began = 0.0
         self._first_content: float | None = None
+        self._first_words: float | None = None  # the first content that is no reasoning
         self._last_content: float | None = None
         self._over_since: float | None = None  # when [DONE] or an error came
         self._late_since: float | None = None  # when bytes first came after the limit
@@ -40,7 +41,7 @@ class Times:
 
     def forget(self) -> None:
         """Forget the attempt: what was read is not the answer."""
-        self._began = self._ended = self._first_content = None
+        self._began = self._ended = self._first_content = self._first_words = None
 
     def end(self) -> None:
         """End the exchange."""
@@ -50,15 +51,17 @@ class Times:
         """Set how long the exchange took, as measured by somebody else."""
         self._began = None if self._ended is None else self._ended - seconds
 
-    def came(self, *, content: bool, over: bool) -> bool:
+    def came(self, *, content: bool, over: bool, words: bool = True) -> bool:
         """Note that bytes came; return whether they came too late.
 
         Args:
             content: whether they hold a part of the answer.
             over: whether the answer has ended or failed by now.
+            words: whether that part is more than reasoning.
         """
         now = self._clock()
         if content:
+            self._first_words = now if words and self._first_words is None else self._first_words
             self._last_content = now
             self._first_content = now if self._first_content is None else self._first_content
         if over and self._over_since is None:
@@ -80,6 +83,18 @@ class Times:
         if self._began is None or self._first_content is None or not self._stream:
             return None
         return self._first_content - self._began
+
+    @property
+    def has_words(self) -> bool:
+        """Whether content came that is no reasoning."""
+        return self._first_words is not None
+
+    @property
+    def seconds_of_thought(self) -> float | None:
+        """Seconds from the first reasoning to the first other content; None if there was none, or it came whole."""
+        if self._first_words is None or self._first_content is None or not self._stream:
+            return None
+        return self._first_words - self._first_content or None
 
     @property
     def seconds(self) -> float | None:

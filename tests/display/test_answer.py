@@ -16,7 +16,7 @@ from msgflux_nb.display.answer import aggregator_bundle, answer_bundle
 from msgflux_nb.display.figures import status
 from msgflux_nb.errors import EmptyOutputError, RefusedError, ValidationFailedError
 from msgflux_nb.protocol.tool_calls import ToolCallState
-from tests.scripted import completion, serving, stream
+from tests.scripted import Reply, chunk, completion, serving, stream
 
 from .test_markdown import Page
 
@@ -336,7 +336,7 @@ def test_sources_are_numbered_and_those_left_out_are_counted() -> None:
 )
 def test_the_state_of_a_call_is_a_word_and_a_colour(given: dict[str, Any], word: str, colour: str) -> None:
     drawn = card(Answer(states=[state({"a": 1}, **given)]))
-    assert re.search(rf'<span style="color: {colour}">(<svg.*</svg>|●)</span> {word}</span>', drawn)
+    assert re.search(rf'<span style="color: {colour}[^"]*">(<svg.*</svg>|●)</span> {word}</span>', drawn)
 
 
 def test_a_call_that_is_whole_needs_no_word() -> None:
@@ -469,3 +469,45 @@ def test_a_cost_below_the_last_digit_is_not_shown_as_nothing() -> None:
 
 def test_an_answer_from_the_cache_says_so() -> None:
     assert status(Answer(cached=True), times=False) == ("61 in · 31,000 out", "free", "stop", "cached")
+
+
+def test_a_stream_that_broke_off_shows_its_error_below_its_words() -> None:
+    with serving(
+        Reply([chunk("The meeting began at nine. ")], headers={"Content-Type": "text/event-stream"})
+    ) as server:
+        answer = mf.Model.chat_completion("scripted", base_url=server.url, max_retries=0)(
+            "Write the minutes.", stream=True
+        )
+        with pytest.raises(mf.StreamInterruptedError):
+            answer.consume()
+        seen = words(shown(answer))
+    begin, end = "The meeting began at nine. The answer broke off", "closed the connection in the middle of the answer."
+    assert seen.startswith(begin)
+    assert end in seen
+    assert "failed" in seen
+    assert "StreamInterruptedError" in answer_bundle(answer)["text/plain"]
+
+
+def test_thought_has_its_seconds_when_they_are_known() -> None:
+    pieces = [
+        chunk(reasoning_content="Why dark"),
+        0.2,
+        chunk("It is young."),
+        chunk(reason="stop"),
+        b"data: [DONE]\n\n",
+    ]
+    with serving(Reply(pieces, headers={"Content-Type": "text/event-stream"})) as server:
+        answer = model_at(server.url)("Why?", stream=True)
+        answer.consume()
+        assert answer.metadata.seconds_of_thought is not None
+        assert answer.metadata.seconds_of_thought >= 0.15
+        assert re.search(r"thought for 0\.[1-9] s, 8 characters", words(shown(answer)))
+    whole = Answer("It is young.", reasoning="Why dark")
+    assert "thought · 8 characters" in words(card(whole))
+
+
+def test_the_way_of_a_structure_is_said_with_its_raw_text() -> None:
+    markup = card(Answer('{"name": "Ada", "age": 36}', schema=Person, value=Person("Ada", 36), schema_method="tool"))
+    line, _, below = markup.partition("</summary>")
+    assert "tool" not in words(line).replace("tools", "")
+    assert "asked for by tool" in words(below)

@@ -284,7 +284,7 @@ def test_a_retry_has_all_of_its_time_again_but_the_whole_is_counted() -> None:
     assert exchange.remaining() == 20
     exchange.feed(chunk("one") + chunk(reason="stop") + DONE)
     exchange.close()
-    assert (exchange.attempts, exchange.seconds, exchange.seconds_to_first_token) == (3, 20.5, 20.5)
+    assert (exchange.attempts, exchange.seconds, exchange.times.seconds_to_first_token) == (3, 20.5, 20.5)
 
 
 def test_an_answer_that_is_not_streamed_has_the_limit_of_the_call_on_any_clock() -> None:
