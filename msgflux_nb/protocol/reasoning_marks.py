@@ -49,6 +49,7 @@ _MENTION = tuple(" ,.;:'\"`)")  # a mark in front of one of these is part of a s
 _NEXT_END = 4_000  # characters behind a closing mark in which another one is looked for, if two were opened
 _BLANK_LIMIT = 256  # after so many characters of white space no mark is expected
 _TRIES = 8
+_MOST_HEADS = 64  # marks before the answer; what begins with more is text, since each one copies the rest
 
 
 class MarkedPart(NamedTuple):
@@ -86,6 +87,7 @@ class ReasoningFilter:
         self._blank = False  # whether white space is dropped, since it follows a mark
         self.dropped: list[str] = []
         self._ended = False
+        self._heads = 0  # marks that were read before the answer
         self._deep = 0  # marks that were opened inside the reasoning and are not closed yet
         self._last = ""  # the last character of the reasoning
         self._opening = ""  # the mark that opened the reasoning; empty if a template did
@@ -143,7 +145,7 @@ class ReasoningFilter:
             return False
         start = body[:_LONGEST_HEAD].lower()
         head = None
-        if start[:1] in _FIRST_SIGNS:  # rare, so check this first
+        if start[:1] in _FIRST_SIGNS and self._heads < _MOST_HEADS:  # rare, so check this first
             head = next((head for head in _HEADS if start.startswith(head)), None)
             if head is None and start and any(head.startswith(start) for head in _HEADS):
                 return False
@@ -152,6 +154,7 @@ class ReasoningFilter:
             return False
         if head in HEADS and not self._blank and behind in ("", *_MENTION):
             head = None
+        self._heads += head is not None
         if head in _OPENINGS:
             self._open(head, _OPENINGS[head], body[len(head) :])
         elif head is not None:
@@ -181,30 +184,38 @@ class ReasoningFilter:
         if self._blank:
             self._held = self._held.lstrip()
             self._blank = not self._held
-        found = self._find.search(self._held)
-        end = len(self._held) - self._kept() if found is None else found.start()
-        if found is not None and found[0].lower() not in self._closings:
-            before = self._held[end - 1 : end] or self._last
-            self._deep += before not in tuple("`'\"")
-            return self._think(found.end(), parts)
-        if found is None or (self._deep and (inner := self._is_inner(found.end())) is None):
+        found, after = self._closing()
+        end = len(self._held) - self._kept(after) if found is None else found.start()
+        if found is None or (self._deep and self._is_inner(found.end()) is None):
             self._think(end, parts)
             return False
-        if self._deep and inner:
-            self._deep -= 1
-            return self._think(found.end(), parts)
+        behind = self._held[found.end() :]
         self._think(end, parts)
-        self._held, self.inside, self._blank = self._held[found.end() - end :], False, True
+        self._held, self.inside, self._blank = behind, False, True
         self._since.clear()
         return True
 
-    def _think(self, end: int, parts: list[MarkedPart]) -> bool:
+    def _closing(self) -> tuple[re.Match[str] | None, int]:
+        """Pass marks that are opened and closed inside the reasoning; return the one that may end it, and its place."""
+        assert self._find is not None
+        at = 0
+        for found in self._find.finditer(self._held):
+            if found[0].lower() not in self._closings:
+                before = self._held[found.start() - 1 : found.start()] or self._last
+                self._deep += before not in tuple("`'\"")
+            elif self._deep and self._is_inner(found.end()):
+                self._deep -= 1
+            else:
+                return found, found.start()
+            at = found.end()
+        return None, at
+
+    def _think(self, end: int, parts: list[MarkedPart]) -> None:
         """Take the held content as reasoning, up to its end."""
         if end:
             parts.append(MarkedPart(True, self._held[:end]))
             self._last = self._held[end - 1]
             self._held = self._held[end:]
-        return True
 
     def _is_inner(self, end: int) -> bool | None:
         """Whether another mark behind a closing one ends the reasoning; None while that is not known."""
@@ -214,9 +225,9 @@ class ReasoningFilter:
             return True
         return False if self._ended or len(behind) == _NEXT_END else None
 
-    def _kept(self) -> int:
-        """Return how many characters at the end of the held content may begin a closing mark."""
-        end = self._held[-_LONGEST_HEAD:].lower()
+    def _kept(self, after: int) -> int:
+        """Return how many characters at the end of the held content, behind a place, may begin a mark."""
+        end = self._held[after:][-_LONGEST_HEAD:].lower()
         for start in range(len(end)):
             if any(mark.startswith(end[start:]) for mark in self._marks):
                 return len(end) - start

@@ -238,6 +238,7 @@ def _is_chunk(line: bytes) -> bool:
 _BETWEEN = re.compile(r"(?:[\s,\0\ufeff]|data:)*")
 _LENIENT = json.JSONDecoder(strict=False)
 _SURROGATES = re.compile("[\ud800-\udfff]")
+_LONE = re.compile("(?<![\ud800-\udbff])[\udc00-\udfff]|[\ud800-\udbff](?![\udc00-\udfff])")
 # Fields in which a lone surrogate may be half of a character that the next chunk completes.
 _TEXT: dict[str, Any] = {}
 _CALL = {"function": {"arguments": _TEXT}, "custom": {"input": _TEXT}}
@@ -302,4 +303,5 @@ def joined(text: str) -> str:
     """Return the text with adjacent surrogates joined to pairs, and lone ones replaced by U+FFFD."""
     if text.isascii() or _SURROGATES.search(text) is None:
         return text
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    # The codec's own "replace" takes half a microsecond for each, in which nobody can interrupt.
+    return _LONE.sub("\ufffd", text).encode("utf-16-le", "surrogatepass").decode("utf-16-le")

@@ -11,7 +11,9 @@ from msgflux_nb.display.markdown import blocks, markdown_html
 from msgflux_nb.generation.decode import decode_json
 from msgflux_nb.generation.item_texts import ItemTexts
 from msgflux_nb.protocol.failure import failure_in_stream, failure_of_body, failure_of_status
+from msgflux_nb.protocol.reasoning_marks import ReasoningFilter
 from msgflux_nb.protocol.refusal import _last
+from msgflux_nb.protocol.sse import joined
 from msgflux_nb.storage.recordings.media import without_media
 from msgflux_nb.tables.chunks.chunk import Chunk
 from msgflux_nb.tables.chunks.cut import cut
@@ -49,8 +51,18 @@ SLOW: dict[str, Callable[[], object]] = {
     "openings of images": lambda: markdown_html("![" * 50_000),
     "a list without blank lines": lambda: blocks("- a\n" * 25_000),
     "a thousand tool calls that a view watches": lambda: watched_calls(1_000),
+    "reasoning that is opened again and again": lambda: reasoning("<think>" * 100_000),
+    "reasoning that is opened and closed": lambda: reasoning("<think></think>" * 40_000),
+    "marks before an answer": lambda: reasoning("<bos>" * 100_000),
+    "lone halves of letters": lambda: joined("\ud800" * 2_000_000),
     "a quote of one letter": lambda: span_of("a" * 1_000_000, "a" * 500_000),
 }
+
+
+def reasoning(text: str) -> None:
+    reader = ReasoningFilter("marked")
+    reader.feed(text)
+    reader.close()
 
 
 def watched_calls(count: int) -> None:

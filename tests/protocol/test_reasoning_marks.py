@@ -15,8 +15,9 @@ from msgflux_nb.protocol.content_reader import ContentReader
 from msgflux_nb.protocol.events import ReasoningDelta, TextDelta
 from msgflux_nb.protocol.pieces import TextPieces
 from msgflux_nb.protocol.plain import plain_on
-from msgflux_nb.protocol.reasoning_marks import split_at_lone_mark
+from msgflux_nb.protocol.reasoning_marks import ReasoningFilter, split_at_lone_mark
 from msgflux_nb.protocol.snapshot import Choice, Snapshot
+from msgflux_nb.protocol.sse import joined
 from msgflux_nb.protocol.wire import reader_of
 
 APART = {
@@ -315,3 +316,18 @@ def test_a_gateway_that_answers_as_a_chat_completion_is_read_as_one(asked: Any, 
     accumulator.close()
     assert accumulator.is_chat
     assert (accumulator.snapshot.continuation, accumulator.snapshot.reasoning) == ("4", "hm, 3?")
+
+
+@pytest.mark.parametrize(
+    "text", ["<think>" * 9_000, "<think></think>" * 9_000, "<bos>" * 9_000, "[think]a[/think]" * 999]
+)
+def test_marks_without_end_are_read_in_few_steps(text: str) -> None:
+    reader = ReasoningFilter("marked")
+    parts = [*reader.feed(text), *reader.close()]
+    assert len(parts) + len(reader.dropped) <= 200
+    assert len("".join(part.text for part in parts)) >= len(text) - 64 * len("[think][/think]")
+
+
+@given(st.text(st.sampled_from("\ud800\udbff\udc00\udfffa\U0001f600")))
+def test_halves_of_letters_are_joined_and_lone_ones_replaced(text: str) -> None:
+    assert joined(text) == text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
