@@ -32,7 +32,7 @@ autodoc_member_order = "bysource"
 napoleon_google_docstring = True
 napoleon_use_ivar = True
 napoleon_use_rtype = False
-# Code in the fences "text" and "ipython" need no lexer of its own; notebooks are shown as they were saved.
+# Code in the fences "text" and "ipython" needs no lexer; notebooks are shown as they were saved.
 suppress_warnings = ["misc.highlighting_failure", "myst.xref_missing_in_code", "mystnb.unknown_mime_type"]
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}  # no script from elsewhere: the views bring their own picture
 html_context = {"default_mode": "auto"}

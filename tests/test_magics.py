@@ -133,7 +133,7 @@ def test_a_structure_and_a_prefill_are_asked_for(shell: Any) -> None:
     assert shell.user_ns["found"].consume() == City("Ghent", 5)
 
 
-def test_a_conversation_has_a_name_or_is_none(shell: Any) -> None:
+def test_only_a_named_conversation_is_continued(shell: Any) -> None:
     with serving(stream("one"), stream("two"), stream("three"), stream("four")) as server:
         shell.user_ns["m"] = model_at(server)
         shell.run_line_magic("chat", "-m m --chat talk first")

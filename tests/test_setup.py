@@ -106,7 +106,7 @@ def test_an_environment_that_holds_what_is_wanted_is_left_alone(
 
 
 @pytest.mark.parametrize("name", ["pyproject.toml", "constraints.txt"])
-def test_a_change_of_what_is_installed_makes_it_anew(project: Path, name: str) -> None:
+def test_a_change_of_the_packages_rebuilds_the_environment(project: Path, name: str) -> None:
     environment(project, "demo")
     with (project / name).open("a") as file:
         file.write("# changed\n")

@@ -167,7 +167,7 @@ def _parse_webp(data: bytes) -> PictureFile:
         elif name == b"ICCP":
             profile = body
         elif name == b"ANIM":
-            raise ValueError("its frames are not chunks of their own")
+            raise ValueError("its frames are not separate chunks")
         at = end
     chunks = b"".join(kept)
     head = b"RIFF" + struct.pack("<I", 4 + len(chunks)) + b"WEBP"

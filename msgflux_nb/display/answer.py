@@ -218,7 +218,7 @@ def _read(markup: str) -> str:
 def _text(answer: Any) -> str:
     """Draw the text as Markdown; a structure, or an answer whose prefill is not plain words, as it is.
 
-    Such a prefill may end inside a Markdown construct, and whoever writes one wants to see each character.
+    Such a prefill may end inside a Markdown construct, and its author wants to see each character.
     """
     text, continuation = answer.snapshot.text, answer.snapshot.continuation
     prefill = text.removesuffix(continuation)

@@ -27,7 +27,7 @@ def callers_calls(calls: ToolCallAggregator, structure: str | None) -> ToolCallA
 
     Args:
         calls: all calls of the answer.
-        structure: the name of our own tool whose arguments are the structure, or None; its call is not the caller's.
+        structure: the name of our tool whose arguments are the structure, or None; the caller did not offer this tool.
     """
     others = [state for state in calls.states if state.name != structure] if structure is not None else []
     if not len(calls) or (structure is not None and not others):

@@ -1,5 +1,5 @@
 // @ts-check
-// What anywidget hands to a widget, as far as ours use it; `sent` is what a kernel would have received.
+// The part of anywidget's model that our widgets use; `sent` has the messages that a kernel would have received.
 
 /**
  * @typedef {Record<string, any>} State
@@ -125,7 +125,7 @@ const mount = (widget, model, el, signal) => {
   return widget.render({ model, el, host, signal: signal ?? new AbortController().signal });
 };
 
-// Widgets that others are composed of, by the reference in their trait; `children[name].model` is a child's model.
+// The inner widgets of others, by their references in a trait; `children[name].model` is the model of a child.
 names.children = {};
 const host = {
   /** @param {string} reference */

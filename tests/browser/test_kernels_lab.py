@@ -26,7 +26,7 @@ def result(notebook: Notebook) -> str:
     return str(texts[-1])
 
 
-def test_the_kernel_is_the_one_that_is_meant(any_kernel_notebook: Open, request: pytest.FixtureRequest) -> None:
+def test_the_kernel_has_the_intended_version(any_kernel_notebook: Open, request: pytest.FixtureRequest) -> None:
     notebook = any_kernel_notebook(["import ipykernel\nipykernel.version_info[:2]"])
     notebook.run_all()
     assert (result(notebook) == "(6, 29)") is ("oldest" in request.node.name)

@@ -109,7 +109,7 @@ def test_code_in_an_answer_is_copied_by_its_button(page: Page, play: PlayPage) -
     assert page.evaluate("copied") == ["a < b\n  c"]
 
 
-def test_another_text_than_the_one_drawn_is_drawn_anew(play: PlayPage) -> None:
+def test_another_text_than_the_drawn_one_is_drawn_again(play: PlayPage) -> None:
     play.deliver(start(), batch(1, "Wrong.\n\nte", html=["<div><p>Wrong.</p></div>"], tail=2))
     assert play.words() == "Wrong.\n\nte"
     play.deliver(progress(4, "Right.\n\nText", html=["<div><p>Right.</p></div>"], tail=4))

@@ -71,7 +71,7 @@ def test_digits_open_a_field_choose_of_a_literal_and_take_selected_words(opened:
 
 
 @pytest.mark.parametrize("end", ["Escape", "1"])
-def test_words_are_picked_anew_after_others_were(opened: WidgetPage, end: str) -> None:
+def test_words_can_be_picked_again_after_others(opened: WidgetPage, end: str) -> None:
     for key in ("t", "ArrowDown", "Shift+ArrowRight", end, "t"):
         opened.page.keyboard.press(key)
     picked = opened.page.evaluate("() => getSelection().toString()")

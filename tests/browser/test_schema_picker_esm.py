@@ -365,7 +365,7 @@ def test_an_answer_that_ended_within_a_value_says_so(open_picker: Open) -> None:
     expect(widget.page.get_by_role("alert")).to_have_text("TruncatedError cut at the limit")
 
 
-def test_a_new_answer_begins_anew(open_picker: Open) -> None:
+def test_a_new_answer_replaces_the_values_of_the_last_one(open_picker: Open) -> None:
     widget = open_picker(Person)
     show(widget, '{"name": "Al", "age": 3', done=True, error=["E", "x"])
     show(widget, '{"name": "B')

@@ -168,7 +168,7 @@ def test_bare_samples_get_a_head_that_says_what_they_are(format_: str, extra: by
 
 
 @pytest.mark.parametrize("data", [SVG, PAGE, b"", b"\x00\x01\x02"])
-def test_sound_that_is_none_is_no_player(data: bytes) -> None:
+def test_data_that_is_not_sound_gets_no_player(data: bytes) -> None:
     sound = Audio(data, HOSTILE, "opus")
     assert names(sound.html()) == {"span", "div"}
     assert loaded(sound.html()) == []

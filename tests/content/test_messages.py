@@ -113,7 +113,7 @@ def test_a_dict_that_is_no_part_is_refused_with_its_place() -> None:
 
 
 @pytest.mark.parametrize("build", [ChatBlock.user, ChatBlock.system, ChatBlock.assistant, ChatBlock.text])
-def test_a_text_that_is_none_is_refused(build: Any) -> None:
+def test_a_text_that_is_not_a_str_is_refused(build: Any) -> None:
     with pytest.raises(TypeError, match=r"the text is a str, not bytes\. Images go into media"):
         build(PNG)
 

@@ -75,7 +75,7 @@ def test_a_block_of_a_message_says_what_a_tool_did(used: dict[str, Any], came: A
     assert server_tools({"content_blocks": [{"type": "text", "text": "Hi"}, {**used, "id": "t1"}, result]}) == [meant]
 
 
-def test_calls_for_the_caller_are_none_of_them() -> None:
+def test_calls_for_the_caller_are_not_among_the_server_tools() -> None:
     items = [{"type": "function_call", "name": "f"}, {"type": "custom_tool_call", "name": "g"}]
     assert server_tools({"response_items": items, "content_blocks": [{"type": "tool_use", "name": "h"}]}) == []
 

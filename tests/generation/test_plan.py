@@ -252,7 +252,7 @@ def test_a_path_from_a_first_thought_is_a_path(best_path: list[int]) -> None:
         ([node(1, None, score=1.5)], [1], "<= 1"),
     ],
 )
-def test_a_tree_that_is_none_is_refused_with_the_node(
+def test_an_invalid_tree_is_refused_and_the_node_named(
     nodes: list[dict[str, Any]], best_path: list[int], message: str
 ) -> None:
     with pytest.raises(msgspec.ValidationError, match=message):

@@ -54,14 +54,14 @@ def test_a_function_in_the_form_of_any_provider_is_the_same_tool(form: str) -> N
 
 
 @pytest.mark.parametrize("tool", SERVER_TOOLS, ids=str)
-def test_what_runs_at_the_provider_goes_as_it_is_beside_functions(tool: dict[str, Any]) -> None:
+def test_tools_at_the_provider_are_sent_unchanged_next_to_functions(tool: dict[str, Any]) -> None:
     sent = tool_schemas([tool, area, WANTED])
     assert sent[0] == tool
     assert [one["function"]["name"] for one in sent[1:]] == ["area", "weather"]
     assert list(tools_by_name([tool, area])) == ["area"]
 
 
-def test_what_stands_beside_a_function_stays_there() -> None:
+def test_fields_next_to_a_function_stay_there() -> None:
     [sent] = tool_schemas([{**NAMED, "input_schema": PARAMETERS, "cache_control": {"type": "ephemeral"}}])
     assert sent == {**WANTED, "cache_control": {"type": "ephemeral"}}
     [sent] = tool_schemas([{"type": "function", **NAMED, "parameters": PARAMETERS, "strict": True}])

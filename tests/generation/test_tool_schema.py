@@ -418,7 +418,7 @@ def test_a_name_is_checked(name: str, fits: bool) -> None:
         tool_schemas([schema])
 
 
-def test_a_schema_passes_as_it_is_beside_functions() -> None:
+def test_a_schema_is_sent_unchanged_next_to_functions() -> None:
     schema = {"type": "function", "function": {"name": "x", "parameters": {"odd": True}}, "strict": True}
     custom = {"type": "custom", "custom": {"name": "sql"}}
     assert tool_schemas([schema, read_later, custom, Tool.of(get_weather)])[0] is schema

@@ -84,7 +84,7 @@ def test_a_bomb_is_an_error_at_its_limit(name: str, packed: Callable[[bytes], by
 
 
 @pytest.mark.parametrize("name", ["", "identity", " Identity , "])
-def test_no_coding_is_none(name: str) -> None:
+def test_no_coding_has_no_decoder(name: str) -> None:
     assert decoder_of(name, "answer", Bounds()) is None
 
 

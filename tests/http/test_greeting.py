@@ -45,7 +45,7 @@ def test_a_greeting_is_told(said: bytes, name: str) -> None:
 
 
 @pytest.mark.parametrize("said", [b"", b"H", b"HTTP/1.", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 500"])
-def test_the_beginning_of_an_answer_is_none(said: bytes) -> None:
+def test_the_beginning_of_an_http_answer_is_no_foreign_protocol(said: bytes) -> None:
     assert foreign_protocol(said) is None
 
 

@@ -168,7 +168,7 @@ def test_inf_waits(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("wrong", [0, -1, float("nan")])
-def test_a_limit_that_is_none_is_refused(wrong: float) -> None:
+def test_a_limit_that_is_not_above_zero_is_refused(wrong: float) -> None:
     with pytest.raises(ValueError, match="above 0"):
         mf.Model.chat_completion(timeout=wrong)
     with pytest.raises(ValueError, match=r"Timeout\(first=\): expected seconds above 0"):

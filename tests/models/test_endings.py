@@ -208,7 +208,9 @@ def test_an_error_inside_an_answer_is_raised_although_the_connection_breaks(ask:
     ids=["list", "web page", "words", "nothing"],
 )
 @pytest.mark.parametrize("streamed", [False, True])
-def test_an_answer_that_is_none_says_what_it_is(ask: Ask, reply: Reply, kind: Any, said: str, streamed: bool) -> None:
+def test_an_error_names_what_came_in_place_of_an_answer(
+    ask: Ask, reply: Reply, kind: Any, said: str, streamed: bool
+) -> None:
     with listening(saying(wire(reply))) as server, pytest.raises(kind, match=said):
         ask(model_at(server.url), "Hi", stream=streamed)
 

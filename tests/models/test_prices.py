@@ -327,7 +327,7 @@ def test_a_request_that_was_refused_cost_nothing(call: Call) -> None:
         {"tools": [{"type": "openrouter:web_search"}]},
     ],
 )
-def test_what_runs_at_the_provider_is_billed_beside_the_tokens(more: dict[str, Any]) -> None:
+def test_tools_at_the_provider_are_billed_in_addition_to_the_tokens(more: dict[str, Any]) -> None:
     with serving(billed()) as server:
         asked = model("openai/gpt-4.1-nano", server.url, extra_body=more)
         text = model("openai/gpt-4.1-nano", server.url)('Is {"type": "web_search"} a search?')

@@ -99,7 +99,7 @@ def test_the_providers_wish_wins_but_not_above_two_minutes() -> None:
 
 
 @pytest.mark.parametrize("wish", ["-1", "nan", "inf", "soon"])
-def test_a_wish_that_makes_no_sense_is_none(wish: str) -> None:
+def test_a_senseless_retry_after_is_ignored(wish: str) -> None:
     assert delay(failure(429, retry_after=wish)) == 0.5
 
 

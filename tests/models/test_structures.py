@@ -118,7 +118,7 @@ def test_what_is_remembered_holds_for_that_model_and_kind_of_request_only() -> N
         assert [way(body) for body in server.bodies[2:]] == ["json_schema"] * 3
 
 
-def test_a_structure_that_can_only_be_said_beside_tools_is_enforced_again_without_them() -> None:
+def test_a_structure_that_is_only_in_the_prompt_next_to_tools_is_enforced_without_them() -> None:
     profile = {"tools_with_schema": False}
     with serving(completion(TEXT)) as server:
         model = model_at(server.url, profile=profile)

@@ -387,6 +387,6 @@ def test_its_call_is_seen_to_grow() -> None:
 
 
 @pytest.mark.local
-def test_there_is_no_room_for_a_prefill_beside_it() -> None:
+def test_a_forced_call_and_a_prefill_exclude_each_other() -> None:
     with pytest.raises(mf.PrefillError, match="a prefill of its own"):
         mf.Model.chat_completion()("Hi", tool_schemas=TOOLS, tool_choice="required", prefilling="Sure")

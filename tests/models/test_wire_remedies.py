@@ -125,7 +125,7 @@ def test_thinking_is_asked_for_by_a_number_where_a_word_is_refused() -> None:
         assert 1_024 <= sent["thinking"]["budget_tokens"] < sent["max_tokens"]
 
 
-def test_beside_something_else_only_is_left_out_only_there() -> None:
+def test_an_option_refused_only_next_to_another_is_left_out_only_there() -> None:
     reply = refusal("`temperature` and `top_p` cannot both be specified for this model. Please use only one.")
     with serving(reply, answer("messages")) as server:
         model_at(server.url, wire="messages", temperature=0.2, top_p=0.5)("Hi")

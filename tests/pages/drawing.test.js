@@ -1,4 +1,4 @@
-// What is computed before it is drawn: places in a text, a tree, a vote, rows of values, the axis of calls.
+// Values that are computed before drawing: places in a text, a tree, a vote, rows of values, the axis of calls.
 
 import test from "node:test";
 import { fieldTree, Filling, rowsSoFar } from "../../msgflux_nb/widgets/base/values.js";

@@ -1,4 +1,4 @@
-// Numbered batches of a run: what is missed is asked for once, and what comes twice counts once.
+// Numbered batches of a run: a missed one is asked for once, and a repeated one counts once.
 
 import test from "node:test";
 import { PlanStore } from "../../msgflux_nb/widgets/plan/plan_store.js";
@@ -34,7 +34,7 @@ test("batches are taken in order, each once", (t) => {
   t.assert.equal(model.sent.length, 1);
 });
 
-test("after a gap all is asked for, once, and taken whole", (t) => {
+test("after a missed batch the page asks once for everything, and takes it", (t) => {
   const { model, store } = plan();
   model.deliver({ type: "start", run: 1, state: "running", head });
   model.deliver({ type: "batch", run: 1, seq: 1, moments: [text("a")] });
@@ -48,7 +48,7 @@ test("after a gap all is asked for, once, and taken whole", (t) => {
   t.assert.equal(model.sent.length, 2);
 });
 
-test("what comes of an earlier run is left", (t) => {
+test("messages of an earlier run are ignored", (t) => {
   const { model, store, told } = plan();
   model.deliver({ type: "start", run: 2, state: "running", head });
   const before = told();

@@ -40,7 +40,7 @@ test("a page that missed something is told the open block whole", (t) => {
   t.assert.deepEqual([side.blocks, side.open, side.tail], [["<p>a</p>"], "<pre>b</pre>", "c"]);
 });
 
-test("a batch that was seen is left, and a gap is told", (t) => {
+test("a repeated batch is ignored, and a missed one is reported", (t) => {
   const { side, missed } = begun();
   side.append({ number: 1, seq: 1, text: "a" });
   side.append({ number: 1, seq: 1, text: "a" });
@@ -49,7 +49,7 @@ test("a batch that was seen is left, and a gap is told", (t) => {
   t.assert.deepEqual([side.text, missed.length], ["a", 1]);
 });
 
-test("what is drawn stays where all is told again and begins the same", (t) => {
+test("drawn blocks stay if everything is sent again and begins the same", (t) => {
   const { side } = begun();
   side.append({ number: 1, seq: 1, text: "ab" });
   const { epoch } = side;

@@ -1,4 +1,4 @@
-"""The pages' logic that touches no element, under node: one test here for each ``*.test.js`` beside this file."""
+"""Runs the pages' code without DOM elements under node: one test for each ``*.test.js`` in this folder."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""No view has rules of its own for buttons, menus, fields, tabs, chips and marks: widgets/base draws them.
+"""Checks that no view's sheet styles buttons, menus, fields, tabs, chips or marks: widgets/base does.
 
-A view's sheet may place a control (margin, width, grid, what is hidden) and say how large a mark is; how it looks, its
-colours, edges and faces, is the same in all views. What can be pressed and is a part of a picture, such as a block of a
-histogram, is a ``mf-tile``: its picture says how it looks.
+A view's sheet may place a control (margin, width, grid, what is hidden) and set the size of a mark; colours, edges and
+fonts are the same in all views. A part of a drawing that can be pressed, such as a block of a histogram, is a
+``mf-tile``, whose drawing styles it.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ PILLS = {"variables.js"}  # a field in a pill is known by that
 
 
 def split(text: str) -> list[str]:
-    """Split at commas that stand in no brackets."""
+    """Split at commas outside brackets."""
     parts, depth = [""], 0
     for letter in text:
         depth += (letter in "([") - (letter in ")]")
@@ -51,7 +51,7 @@ def split(text: str) -> list[str]:
 
 
 def subjects(selector: str) -> list[str]:
-    """Return what a selector is about: its last compound, or each that stands in its ``:is(…)``."""
+    """Return the subjects of a selector: its last compound, or each one in its ``:is(…)``."""
     last, depth = "", 0
     for letter in selector:
         depth += (letter in "([") - (letter in ")]")
@@ -62,7 +62,7 @@ def subjects(selector: str) -> list[str]:
 
 
 def own_rules(css: str) -> Iterator[str]:
-    """Yield the rules that say how a control or a mark looks."""
+    """Yield the rules that style a control or a mark."""
     for found in re.finditer(r"([^{};]+)\{([^{}]*)\}", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)):
         names = [declaration.partition(":")[0].strip() for declaration in found[2].split(";")]
         for selector in split(found[1].strip()):
@@ -78,10 +78,10 @@ def own_rules(css: str) -> Iterator[str]:
 
 
 def reaching_rules(css: str) -> Iterator[str]:
-    """Yield the selectors that style what stands below, or behind, an element that ``:has`` something.
+    """Yield the selectors that style descendants or later siblings of an element with ``:has``.
 
-    Each text that changes anywhere in such an element makes the browser style all of it again: 10 ms and more a frame.
-    The page's code sets a class or an attribute instead.
+    After each change of a text in such an element the browser styles all of it again: 10 ms and more per frame. The
+    page's code sets a class or an attribute instead.
     """
     for found in re.finditer(r"([^{};]+)\{[^{}]*\}", re.sub(r"/\*.*?\*/", "", css, flags=re.DOTALL)):
         for selector in split(found[1].strip()):
@@ -90,7 +90,7 @@ def reaching_rules(css: str) -> Iterator[str]:
 
 
 def own_controls(name: str, code: str) -> Iterator[str]:
-    """Yield the controls that a page makes and that are of no kind of the design system."""
+    """Yield the controls of a page that have no class of the design system."""
     for found in re.finditer(r"element\(\s*\"(button|input|textarea)\",\s*(\{[^{}]*(?:\{[^{}]*\}[^{}]*)*\}|\w+)", code):
         tag, given = found.groups()
         if not given.startswith("{"):

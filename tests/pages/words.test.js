@@ -36,7 +36,7 @@ test("rows are drawn as the shared file says, an unknown state by its name", (t)
   t.assert.deepEqual(rowState("later"), ["look", "later", "warning"]);
 });
 
-test("a call's state is what became of it, or how far its arguments are", (t) => {
+test("a call's state is its outcome, or the progress of its arguments", (t) => {
   const more = { unknown: false, fields: "1 of 2 fields", seconds: null, over: false };
   const look = { begun: true, phase: "", late: false };
   t.assert.deepEqual(laneState({ ...look, begun: false }, "streaming", more), ["none", "not begun", ""]);

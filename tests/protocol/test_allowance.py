@@ -30,7 +30,7 @@ def allowed(**headers: str) -> Allowance | None:
         ("2023-11-14T22:13:20.5+00:00", 0.5),
     ],
 )
-def test_when_it_is_counted_anew_is_read_in_every_form(reset: str, seconds: float) -> None:
+def test_the_reset_of_a_limit_is_read_in_every_form(reset: str, seconds: float) -> None:
     found = allowed(X_RateLimit_Remaining_Requests="3", X_RateLimit_Reset_Requests=reset)
     assert found is not None
     assert found.requests == 3

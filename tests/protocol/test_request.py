@@ -89,7 +89,7 @@ def test_a_prefill_is_the_last_assistant_message_and_joins_one_that_is_there() -
 
 
 @pytest.mark.parametrize("blank", [None, "", "  \n"])
-def test_a_blank_prefill_is_none(blank: str | None) -> None:
+def test_a_blank_prefill_counts_as_no_prefill(blank: str | None) -> None:
     assert len(body(COMPATIBLE, prefilling=blank)["messages"]) == 1
 
 
@@ -132,7 +132,7 @@ def test_extra_fields_are_sent_and_win() -> None:
     }
 
 
-def test_the_ways_to_a_structure_depend_on_what_it_is_asked_for_beside() -> None:
+def test_the_ways_to_ask_for_a_structure_depend_on_stream_tools_and_prefill() -> None:
     groq, deepseek = PROFILES["groq"], override(PROFILES["deepseek"], {"forced_tool_choice": False})
     assert schema_methods(groq) == ("json_schema", "tool", "json_object", "prompt")
     assert schema_methods(groq, stream=True) == ("tool", "prompt")

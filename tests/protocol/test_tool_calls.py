@@ -103,7 +103,7 @@ def test_a_call_without_a_name_is_broken_and_answered_by_that() -> None:
     assert answer["tool_call_id"] == "c1"
 
 
-def test_a_deprecated_call_beside_others_goes_back_in_their_form() -> None:
+def test_a_deprecated_call_among_others_goes_back_in_their_form() -> None:
     aggregator = ToolCallAggregator()
     aggregator.process(None, None, "g", "{}", kind="function_call")
     aggregator.process(0, "c1", "f", "{}")

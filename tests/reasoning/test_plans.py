@@ -56,7 +56,7 @@ def model(url: str, **options: Any) -> Any:
 
 
 @both
-def test_react_runs_tools_and_keeps_a_thought_beside_each_call(twin: bool) -> None:
+def test_react_runs_tools_and_keeps_the_thought_of_each_call(twin: bool) -> None:
     call = calling(("c1", "add", {"thought": "sum them", "a": 17, "b": 25}))
     with serving(call, completion("42")) as server:
         result = run("react", twin, model(server.url), "17 + 25?", tools=[add], answer=int)

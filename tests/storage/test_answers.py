@@ -277,7 +277,7 @@ def test_a_file_that_is_spoilt_meanwhile_costs_a_warning_and_no_answer(call: Cal
 
 @both
 @pytest.mark.parametrize("kept", [b"", b"<html>", b'{"choices": []', b"data: {}\n\n"])
-def test_an_answer_in_the_cache_that_is_none_is_asked_for_again(call: Call, kept: bytes, tmp_path: Path) -> None:
+def test_an_unusable_answer_in_the_cache_is_asked_for_again(call: Call, kept: bytes, tmp_path: Path) -> None:
     with serving(completion("Hello")) as server:
         model = model_at(server.url, cache=tmp_path)
         call(model, "Hi")

@@ -67,7 +67,7 @@ def test_a_question_with_a_hidden_part_says_so_and_keeps_the_order(path: Path) -
     assert all("hidden" in answer.metadata.warnings[0] for answer in answers)
 
 
-def test_a_question_beside_a_hidden_option_is_the_same(path: Path) -> None:
+def test_a_hidden_option_does_not_change_the_question(path: Path) -> None:
     with serving(completion("fine")) as server, mf.record(path):
         model_at(server.url, extra_body={"api_key": "canary-4711-xyz"})("Hi")
     with mf.replay(path):

@@ -352,7 +352,7 @@ def test_threads_that_carry_the_context_are_recorded(path: Path) -> None:
         assert len(recorder) == 1
 
 
-def test_threads_that_are_begun_inside_are_inside_whoever_begins_them(path: Path) -> None:
+def test_a_thread_started_inside_a_block_belongs_to_it(path: Path) -> None:
     waiting = ThreadPoolExecutor(1)
     waiting.submit(int).result()  # its thread is older than the block
     with serving(completion("Hello"), completion("Out")) as server:
@@ -555,7 +555,7 @@ def test_two_processes_that_record_into_one_file_lose_nothing(path: Path) -> Non
     assert [one.name for one in path.parent.iterdir()] == ["lesson.jsonl"]
 
 
-def test_long_media_lie_beside_the_recording(path: Path) -> None:
+def test_long_media_are_stored_next_to_the_recording(path: Path) -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + "iVBORw0K" * 2000}}
     messages = [{"role": "user", "content": [{"type": "text", "text": "What?"}, picture]}]
     with serving(completion("A cat")) as server, mf.record(path):
@@ -911,7 +911,7 @@ def test_check_live_asks_again_and_says_what_has_changed(path: Path, capsys: pyt
     assert "give it with --base-url" in capsys.readouterr().out
 
 
-def test_again_records_everything_anew(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_recordings_again_records_everything_again(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     from msgflux_nb.cli import main
 
     replies = [error(503, "busy", Retry_After="0"), completion("old"), stream("o", "ld")]

@@ -200,7 +200,7 @@ def test_what_a_worker_that_is_gone_has_held_is_free_again() -> None:
     asyncio.run(main())
 
 
-def test_what_a_worker_left_beside_the_file_is_taken_over(tmp_path: Path) -> None:
+def test_a_file_that_a_worker_left_is_merged(tmp_path: Path) -> None:
     path = tmp_path / "run.sqlite"
     left = Store(own_path(path))
     BatchRecords(left).put(Record(key=b"k" * 32, question=b"q", state="ok", text="{}", request=b"{}", answer=None))

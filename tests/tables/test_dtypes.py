@@ -244,7 +244,7 @@ def cells(schema: Any, *values: Any) -> pd.Series:
     return frame_from_columns(schema, values, pd.RangeIndex(len(values)))["value"]
 
 
-def test_an_integer_beside_a_missing_one_stays_exact() -> None:
+def test_an_integer_next_to_a_missing_one_stays_exact() -> None:
     assert cells(int, 2**60 + 1, None).tolist() == [2**60 + 1, pd.NA]
 
 

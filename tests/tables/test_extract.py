@@ -49,7 +49,7 @@ def fail_on(*bad: str, error: type[Exception] = mf.BadRequestError) -> Any:
 # The frame
 
 
-def test_the_answers_are_typed_columns_beside_those_of_the_run() -> None:
+def test_answers_are_typed_columns_before_those_of_the_run() -> None:
     frame = quiet(["Ur", "Uruk"], model=Scripted(echo, metadata=Metadata(cost=0.25)))
     assert list(frame.columns) == ["name", "people", "size", *META]
     assert frame["name"].tolist() == ["Ur", "Uruk"]

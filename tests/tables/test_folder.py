@@ -58,7 +58,7 @@ def test_a_list_of_paths_is_looked_at_one_by_one(scans: Path) -> None:
     assert list(extracted([["a.png", "secret.png"], ["a.png"]], folder=scans)["_status"]) == ["failed", "ok"]
 
 
-def test_what_is_no_path_is_none_of_the_folders_business(scans: Path) -> None:
+def test_sources_other_than_paths_are_not_limited_to_the_folder(scans: Path) -> None:
     cells = [(scans / "a.png").read_bytes(), "https://example.com/a.png"]
     assert list(extracted(cells, folder=scans)["_status"]) == ["ok", "ok"]
 
@@ -68,6 +68,6 @@ def test_without_it_any_file_is_read(scans: Path) -> None:
 
 
 @pytest.mark.parametrize(("folder", "kind"), [("nowhere", ValueError), (7, TypeError)])
-def test_a_folder_that_is_none_is_refused_before_anything_is_sent(scans: Path, folder: Any, kind: Any) -> None:
+def test_an_invalid_folder_is_refused_before_anything_is_sent(scans: Path, folder: Any, kind: Any) -> None:
     with pytest.raises(kind, match="folder"):
         extracted(["a.png"], folder=folder)

@@ -30,7 +30,7 @@ def test_a_row_that_ended_meanwhile_is_not_interrupted() -> None:
     assert ledger(2).settled(frozenset([0, 1]), None).state(0) == "ok"
 
 
-def test_rows_are_opened_again_and_end_anew() -> None:
+def test_reopened_rows_can_end_again() -> None:
     again, positions = ledger().settled(frozenset(), "stopped").reopened(["pending", "failed"])
     assert positions == [1, 2, 3, 4, 5]
     assert (again.finished, again.failed) == (1, 0)

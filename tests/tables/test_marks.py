@@ -148,6 +148,6 @@ def test_an_example_looks_like_a_row(prompt: str | None, data: Any, row: Any, te
         (({"text": object()}, City("Ur")), "is not text"),
     ],
 )
-def test_an_example_that_is_none_is_refused_before_anything_is_sent(example: Any, message: str) -> None:
+def test_an_invalid_example_is_refused_before_anything_is_sent(example: Any, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         sent(["a"], prompt="Read: {text}", examples=[example])

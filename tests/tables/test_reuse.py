@@ -192,7 +192,7 @@ def test_a_structure_that_was_asked_for_as_a_call_is_read_too() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"response_format": 3}', b'{"tools": []}', b'{"tools": [{}]}'])
-def test_a_request_without_a_structure_is_none(body: bytes) -> None:
+def test_a_request_without_a_structure_is_not_reused(body: bytes) -> None:
     assert not reusable(prepared(City).schema, body)
 
 

@@ -314,7 +314,7 @@ def checked(least: int) -> Any:
     return msgspec.defstruct("Aged", [("age", int)], namespace={"__post_init__": check})
 
 
-def test_a_check_that_only_we_make_is_made_anew(counting: Counting, path: Path) -> None:
+def test_a_check_that_only_we_make_is_repeated(counting: Counting, path: Path) -> None:
     counting.reply = lambda _: completion('{"age": 3}')
     for least, state, calls in [(5, "invalid", 1), (0, "cached", 1), (5, "invalid", 1)]:
         assert counting.extract(["a"], checked(least), store=path)["_status"].tolist() == [state]

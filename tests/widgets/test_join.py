@@ -87,7 +87,7 @@ def test_modules_in_a_circle_are_refused_by_name(tmp_path: Path) -> None:
         modules(tmp_path / "one.js")
 
 
-def test_every_page_is_whole_and_has_what_stands_beside_its_modules() -> None:
+def test_every_page_is_complete_with_the_files_next_to_its_modules() -> None:
     for stem in views():
         code, style = page_code(stem), page_style(stem)
         assert code.count("export default ") == 1

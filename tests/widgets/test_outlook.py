@@ -84,7 +84,7 @@ def test_an_instruction_in_its_place_is_called_one() -> None:
     assert (found.kind, found.word) == ("emulated", "asked for in words")
 
 
-def test_tools_beside_a_start_are_asked_about_too() -> None:
+def test_tools_next_to_a_start_are_asked_about_too() -> None:
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
     model = named("groq/llama-3.3-70b-versatile")
     assert outlook_of(model, THINK).kind == "continued"
@@ -202,7 +202,7 @@ def test_nothing_is_said_of_an_answer_that_goes_on(start: str, continuation: str
         ("```python", "```python\nprint()", "```python"),
     ],
 )
-def test_an_answer_that_repeats_the_start_began_anew(start: str, continuation: str, repeated: str) -> None:
+def test_an_answer_that_repeats_the_start_has_started_over(start: str, continuation: str, repeated: str) -> None:
     said = judged(completion(continuation), start, GOES_ON)
     assert said.startswith(f"The answer started over instead of going on: it repeats {repeated!r}.")
     assert 'profile={"echo": True}' in said
@@ -216,16 +216,16 @@ def test_the_remedy_names_the_field_for_streams() -> None:
 
 
 @pytest.mark.parametrize("continuation", ['{"name": "Al", "age": 3}', 'Sure!\n```json\n{"age": 3, "name": "Al"}\n```'])
-def test_a_structure_that_is_whole_without_its_start_began_anew(continuation: str) -> None:
+def test_a_structure_that_is_whole_without_its_start_has_started_over(continuation: str) -> None:
     said = judged(completion(continuation), '{"age": ', {**GOES_ON, "reasks": 0}, generation_schema=Person)
     assert said.startswith("The answer started over instead of going on")
 
 
-def test_a_structure_that_goes_on_with_an_object_does_not_begin_anew() -> None:
+def test_a_structure_that_goes_on_with_an_object_has_not_started_over() -> None:
     assert judged(completion('{"name": "Al", "age": 3}}'), '{"owner": ', GOES_ON, generation_schema=Home) == ""
 
 
-def test_a_structure_that_was_cut_does_not_begin_anew() -> None:
+def test_a_cut_structure_has_not_started_over() -> None:
     ends = (chunk(reason="length"), b"data: [DONE]\n\n")
     with serving(stream('{"name": "Al", "age": 3}', *ends, done=False)) as server:
         answer = model_at(server.url, profile=GOES_ON)(

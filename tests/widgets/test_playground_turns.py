@@ -142,7 +142,7 @@ def test_a_rerun_during_a_run_is_refused_and_cuts_nothing(bench: Bench) -> None:
 
 
 @answers(slow(), stream("Red"))
-def test_who_begins_anew_while_an_answer_comes_keeps_an_empty_conversation(bench: Bench) -> None:
+def test_begin_again_while_an_answer_arrives_leaves_an_empty_conversation(bench: Bench) -> None:
     bench.playground.prompt = "Hi"
     bench.playground.run()
     eventually(lambda: bench.of("batch"), "a batch")

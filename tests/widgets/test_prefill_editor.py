@@ -38,7 +38,7 @@ def test_the_start_is_the_value_and_can_be_observed(editor: PrefillEditor) -> No
     assert repr(editor) == "PrefillEditor('So', continues)"
 
 
-def test_the_outlook_follows_the_start_the_schema_the_model_and_what_is_beside(editor: PrefillEditor) -> None:
+def test_the_forecast_follows_the_start_the_schema_the_model_and_further_keywords(editor: PrefillEditor) -> None:
     kinds = [editor.outlook["kind"]]
     editor.schema = Person
     kinds.append(editor.outlook["kind"])
@@ -89,7 +89,7 @@ def continuing() -> dict[str, Any]:
     return {"prefill": "continue", "echo_stream": False}
 
 
-def test_an_answer_that_began_anew_is_a_warning_until_the_start_is_changed(continuing: dict[str, Any]) -> None:
+def test_an_answer_that_started_over_is_a_warning_until_the_start_is_changed(continuing: dict[str, Any]) -> None:
     with serving(stream(f"{THINK} So"), stream(" So")) as server:
         model = model_at(server.url, profile=continuing)
         with closing(PrefillEditor(model, THINK)) as editor:

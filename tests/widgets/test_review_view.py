@@ -139,7 +139,7 @@ def test_a_picture_is_shown_as_it_was_sent(tmp_path: Path) -> None:
     assert view.truth["name"].tolist() == ["Ada"]
 
 
-def test_a_text_beside_a_picture_shows_what_it_holds_and_nothing_is_said_of_the_rest(tmp_path: Path) -> None:
+def test_a_text_next_to_a_picture_highlights_its_quotes_only(tmp_path: Path) -> None:
     path = tmp_path / "card.png"
     Image.new("RGB", (40, 30), "red").save(path)
     frame = pd.DataFrame({"photo": [str(path), None], "body": ["Ada wrote", "Ada wrote"]})

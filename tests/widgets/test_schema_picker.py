@@ -181,7 +181,7 @@ def test_the_fields_and_the_way_are_told(open_picker: Open) -> None:
     assert (told["left"], told["wrapped"], "error" in told) == (0, False, False)
 
 
-def test_another_model_or_what_stands_beside_changes_what_is_said(open_picker: Open) -> None:
+def test_another_model_or_further_keywords_change_the_description(open_picker: Open) -> None:
     picker = open_picker(value=Person)
     picker.model = mf.Model.chat_completion("groq/llama-3.3-70b-versatile", api_key="k")
     assert picker.model_name == "groq/llama-3.3-70b-versatile"

@@ -136,7 +136,7 @@ def test_what_the_schemas_cannot_say_in_full_is_said() -> None:
     assert "does not enforce it" in found.way
 
 
-def test_what_stands_beside_counts() -> None:
+def test_further_keywords_of_the_call_count() -> None:
     tool = {"type": "function", "function": {"name": "add", "parameters": {"type": "object", "properties": {}}}}
     model = named("groq/llama-3.3-70b-versatile")
     assert "tool call" in sending(model, Person).way

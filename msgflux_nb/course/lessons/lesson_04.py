@@ -16,7 +16,7 @@ def begins_json(answer: Any) -> str:
     need(answer.strip(), "An empty start leaves the model free to begin as it likes.")
     need(answer.lstrip().startswith("{"), "A JSON object begins with {. Whatever stands before it is prose.")
     need('"place"' in answer, 'Name the first field yourself, so that the model cannot use another name: "place".')
-    need(answer == answer.rstrip(), "A space at the end is a token of its own and makes what follows unlikely.")
+    need(answer == answer.rstrip(), "A space at the end is a separate token and makes the following words unlikely.")
     for rest in ("", '"', 'x"', ': "x"', '"x"'):
         try:
             json.loads(f"{answer}{rest}}}")

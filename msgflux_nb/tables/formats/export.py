@@ -130,7 +130,7 @@ def _check_options(options: dict[str, Any]) -> None:
     wrong = [name for name, is_wrong in refused.items() if name in options and is_wrong(options[name])]
     if wrong:
         raise ValueError(
-            f"to_csv: with {wrong[0]}={options[wrong[0]]!r} part of a text could become a cell of its own, which a "
+            f"to_csv: with {wrong[0]}={options[wrong[0]]!r} part of a text could become another cell, which a "
             "spreadsheet would run as a formula. Leave it out, or use DataFrame.to_csv, which protects from nothing."
         )
 

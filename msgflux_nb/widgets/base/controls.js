@@ -236,7 +236,7 @@ export function opensMenu(by, label, entries, signal) {
     open();
   });
   signal?.addEventListener("abort", close);
-  /** Draw its entries anew while it is open; the focus stays at its place. */
+  /** Draw its entries again while it is open; the focus stays at its place. */
   function redraw() {
     if (!menu) return;
     const at = items().indexOf(/** @type {HTMLElement} */ (document.activeElement));
@@ -287,7 +287,7 @@ export function figure(text) {
 }
 
 /**
- * Make a key with what it does; names with a space between are keys of their own.
+ * Make a key with its description; names with a space between them are separate keys.
  * @param {string} names such as `← →`
  * @param {string} does
  */

@@ -119,7 +119,7 @@ class _Walk:
         self.record(inner, at["path"] + suffix, place + wire, at["depth"] + 1, above)
 
     def _unenforced_at(self, place: str) -> str:
-        """Return the unenforced limits of a place and of its items, which have no line of their own."""
+        """Return the unenforced limits of a place and of its items, which have no separate line."""
         places = (place, f"{place}[]", f"{place}.key", f"{place}.value")
         return "; ".join(self._unenforced[one] for one in places if one in self._unenforced)
 

@@ -25,7 +25,7 @@ def test_chance_is_the_same_for_other_doubts_and_after_a_restart() -> None:
     assert one.doubtful != other.doubtful
 
 
-def test_a_share_that_is_none_is_refused() -> None:
+def test_an_invalid_share_is_refused() -> None:
     with pytest.raises(ValueError, match="from 0 to 1, got 2"):
         mixed_order([0], [0.0], random_share=2)
 

@@ -290,7 +290,7 @@ def test_what_is_written_becomes_a_value_of_the_type(text: str, kind: Any, value
 
 
 @pytest.mark.parametrize(("text", "kind"), [("four", int), ("good", Literal["a"]), ("[", list[int]), ("3 or 4", int)])
-def test_what_is_none_is_refused_with_what_was_written(text: str, kind: Any) -> None:
+def test_an_unreadable_text_is_refused_and_quoted(text: str, kind: Any) -> None:
     with pytest.raises(ValueError, match=re.escape(repr(text))):
         read_value(text, kind)
 
