@@ -12,7 +12,7 @@ from typing import Any
 
 import msgspec
 
-__all__ = ["readable"]
+__all__ = ["beginning", "readable"]
 
 _MOMENT = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d:\d\d)(?::(\d\d(?:\.\d+)?))?(Z|[+-]\d\d:\d\d)?")
 _WORDS = {None: "–", True: "yes", False: "no"}
@@ -25,6 +25,11 @@ def readable(value: Any) -> str:
     if text is None and isinstance(value, list | tuple | set | frozenset):
         text = _listed([_scalar(item) for item in value])
     return _json(value) if text is None else text
+
+
+def beginning(value: Any, length: int) -> Any:
+    """Return as many items of a list as so many characters can show; other values as they are."""
+    return value[: length // 3 + 1] if isinstance(value, list | tuple) else value
 
 
 def _scalar(value: Any) -> str | None:

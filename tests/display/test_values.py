@@ -9,12 +9,22 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from msgflux_nb.display.values import readable
+import msgflux_nb as mf
+from msgflux_nb.display import values
+from msgflux_nb.display.values import beginning, readable
+from tests.tables.scripted_model import Scripted
 
 
 class Colour(enum.Enum):
     RED = "red"
+
+
+class Tagged(msgspec.Struct):
+    name: str
+    tags: list[str] = []
 
 
 class Point(msgspec.Struct):
@@ -56,3 +66,31 @@ CASES: list[tuple[Any, str]] = [
 @pytest.mark.parametrize(("value", "words"), CASES)
 def test_a_value_is_written_for_people(value: Any, words: str) -> None:
     assert readable(value) == words
+
+
+@given(st.lists(st.text("ab, \n"), max_size=60), st.integers(0, 60))
+def test_the_beginning_of_a_list_is_enough_for_so_many_characters(items: list[str], length: int) -> None:
+    assert readable(beginning(items, length))[:length] == readable(items)[:length]
+
+
+def test_views_write_as_much_of_a_long_list_as_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+    written: list[int] = []
+    listed = values._listed
+    monkeypatch.setattr(values, "_listed", lambda items: written.append(len(items)) or listed(items))
+    made = mf.grid(
+        {"a": "{text}", "b": "Well: {text}"},
+        ["x"],
+        models=Scripted(lambda _: Tagged("x", ["a"] * 20_000)),
+        schema=Tagged,
+        store=False,
+        progress=False,
+    )
+    mf.GridView(made)._drawn()
+    rows = mf.ExtractionView(["x"], Tagged, model=Scripted(lambda _: Tagged("x", ["a"] * 20_000)), store=False)
+    rows.run(wait=True)
+    rows._receive(rows, {"type": "only", "state": "ok"}, [])
+    review = mf.extract(["x"], Tagged, model=Scripted(lambda _: Tagged("x", ["a"] * 20_000)), store=False)
+    mf.ReviewView(review)
+    assert len(written) > 3
+    assert max(written) <= 7_000
+    assert sum(one > 100 for one in written) <= 4  # an open answer, and the row of a review

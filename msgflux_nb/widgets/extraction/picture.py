@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from ...display.markdown import encodable
-from ...display.values import readable
+from ...display.values import beginning, readable
 from ...tables.dtypes import Column, columns
 from ...tables.fields import Cells, plain
 from ...tables.outcome import STATES
@@ -143,7 +143,7 @@ def _cells(value: Any, found: tuple[Column, ...]) -> list[str | None]:
 def _text(value: Any) -> str | None:
     if value is None:
         return None
-    value = plain(value)
+    value = plain(beginning(value, _CELL))
     if isinstance(value, float) and len(repr(value)) > _DIGITS:
         return f"{value:.6g}"
     return _cut(readable(value), _CELL)

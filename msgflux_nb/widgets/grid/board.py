@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from ...display.figures import dollars
-from ...display.values import readable
+from ...display.values import beginning, readable
 from ...tables.compare import same_cell
 from ...tables.dtypes import Column, columns
 from ...tables.grid.asked import Cell
@@ -241,15 +241,18 @@ class Board:
 
     def _parts(self, position: int, *, whole: bool = False) -> list[tuple[str, str, bool]]:
         """Return the fields of an answer with their names and whether they differ from the truth."""
-        value, marks = self._ledger.values[position], self.marks
+        value, marks, length = self._ledger.values[position], self.marks, _WHOLE if whole else _SHORT
         truth = None if marks is None or marks.truth is None else marks.truth[self.run.rows.cell(position).place]
         if not self._columns:
-            return [("", readable(value), truth is not None and not same_cell(value, truth))]
+            return [("", readable(beginning(value, length)), truth is not None and not same_cell(value, truth))]
         wanted = marks.fields if marks is not None and marks.fields and not whole else ()
         shown = [column for column in self._columns if not wanted or column.name in wanted]
         known = truth if isinstance(truth, dict) else {}
         cells = [(column.name, at(value, column.path)) for column in shown]
-        return [(name, readable(cell), name in known and not same_cell(cell, known[name])) for name, cell in cells]
+        return [
+            (name, readable(beginning(cell, length)), name in known and not same_cell(cell, known[name]))
+            for name, cell in cells
+        ]
 
     def open(self, row: int, shown: int) -> dict[str, Any]:
         """Return a whole answer: its input, its differences from the first prompt's, its bill, its rating."""

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from msgspec import inspect
 
-from ...display.values import readable
+from ...display.values import beginning, readable
 from ...tables.cells import CellError
 from ...tables.dtypes import Column
 from ...tables.paths import at
@@ -62,7 +62,7 @@ def row_picture(review: Review, position: int) -> Picture:
                 "name": column.name,
                 "type": _type_of(column),
                 "value": _cut(value_text),
-                "shown": _cut(value_text if column.tags else readable(cell)),
+                "shown": _cut(value_text if column.tags else readable(beginning(cell, _VALUE_LIMIT))),
                 "missing": cell is None and not column.tags,
                 "confidence": sure.get(column.name),
                 **_choices(review, column, chances.get(column.name, {})),
