@@ -68,13 +68,13 @@ class Server(ThreadingHTTPServer):
     """Sends its replies in order and repeats the last one; records the requests."""
 
     daemon_threads = True
-    request_queue_size = 256  # else a client's attempt to connect is lost now and then, and made again after a second
+    request_queue_size = 256  # otherwise a connection attempt is sometimes lost, and repeated only after a second
 
     def __init__(self, replies: list[Reply]) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.replies = list(replies)
         self.bodies: list[dict[str, Any]] = []
-        self.raw: list[bytes] = []  # the same as they came
+        self.raw: list[bytes] = []  # the bodies, unchanged
         self.headers: list[dict[str, str]] = []
         self.left = threading.Event()  # a client closed its connection before the answer ended
         self.lock = threading.Lock()
@@ -111,7 +111,7 @@ class Server(ThreadingHTTPServer):
 
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True  # else the end of an answer waits 40 ms for the client's acknowledgement
+    disable_nagle_algorithm = True  # otherwise the end of an answer waits 40 ms for the client's acknowledgement
     server: Server
 
     def do_POST(self) -> None:
@@ -341,7 +341,7 @@ class Listener:
                 peer.line = self._tls.wrap_socket(peer.line, server_side=True)
             self._talk(peer)
         except OSError:
-            pass  # clients that hang up are what tests are about
+            pass  # clients that hang up are part of the tests
         except Exception as fault:
             self.faults.append(fault)
         finally:

@@ -22,7 +22,7 @@ import msgflux_nb
 parser: Any = importlib.import_module("re._parser")
 constants: Any = importlib.import_module("re._constants")
 _REPEATS = (constants.MAX_REPEAT, constants.MIN_REPEAT)
-_MANY = 16  # a repeat that is bounded by less is none
+_MANY = 16  # a repetition with a lower bound does not count
 
 # Reviewed by hand, with the reason why each is linear. Keep the list short.
 KNOWN: dict[str, str] = {}
@@ -181,8 +181,8 @@ def squares(pattern: re.Pattern[Any], *, searched: bool) -> list[str]:
 
 
 def _squares(items: list[tuple[Any, Any]], searched: bool) -> Iterator[str]:
-    run: set[int] | None = set(ALPHABET) if searched else set()  # letters that all pieces so far can be
-    shared: set[int] = set()  # letters of a repeat that gives back, up to here
+    run: set[int] | None = set(ALPHABET) if searched else set()  # characters that match all pieces so far
+    shared: set[int] = set()  # characters of a repetition that backtracks, up to here
     for place, (kind, value) in enumerate(items):
         if kind in (constants.AT, constants.ASSERT, constants.ASSERT_NOT):
             if not place and (kind is constants.AT or value[0] < 0):

@@ -100,7 +100,7 @@ def test_an_environment_that_holds_what_is_wanted_is_left_alone(
     project: Path, made: str, wanted: str, done: bool
 ) -> None:
     environment(project, made)
-    # Without an interpreter of that name, whoever goes on fails.
+    # There is no interpreter of that name, so a script that continues fails.
     code, _ = run("scripts/make_venv.sh", wanted, "local,lab", folder=project, PYTHON="no-such-python")
     assert (code == 0) is done
 

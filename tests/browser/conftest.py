@@ -18,7 +18,7 @@ from .page_server import page_server
 from .play_page import PlayPage
 from .widget_page import Hear
 
-_TIMEOUT_MS = 30_000  # what is not there by then does not come, however busy the machine is
+_TIMEOUT_MS = 30_000  # an element that is not there by then will not come, even on a busy machine
 _SIZE = ViewportSize(width=1000, height=800)
 expect.set_options(timeout=_TIMEOUT_MS)
 

@@ -33,7 +33,7 @@ def serve(number: str) -> None:
     import msgflux_nb as mf
 
     _ = (mf.Model, mf.Playground)  # loaded when they are named
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody waits for a kernel
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the process waits for no kernel
     listening = socket.socket(fileno=int(number))
     while True:
         line, _ = listening.accept()

@@ -118,7 +118,7 @@ def test_an_error_of_the_page_is_said_in_its_view_with_what_to_do(page: Page) ->
     expect(alert).to_have_count(1)  # once, however often it is thrown
     expect(alert).to_contain_text("TypeError: no <b>such</b> thing")
     expect(alert).to_contain_text("Run this cell again")
-    expect(page.locator(".msgflux-prefill textarea")).to_be_visible()  # what was drawn stays
+    expect(page.locator(".msgflux-prefill textarea")).to_be_visible()  # the drawn content stays
     alert.get_by_role("button", name="copy the details").click()
     expect(alert).to_contain_text("copied")
     alert.get_by_role("button", name="close").click()

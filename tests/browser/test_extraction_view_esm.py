@@ -231,7 +231,7 @@ def test_a_click_opens_a_row_with_its_text_and_the_places_that_it_quotes(page: P
     position = told["rows"][-1][0]
     page.locator("tr[data-position]").last.click()
     assert [message["position"] for message in widget.sent("open")] == [position]
-    widget.deliver(opened_row(position - 1), opened_row(position))  # one that somebody closed meanwhile
+    widget.deliver(opened_row(position - 1), opened_row(position))  # first a row that a person has closed
     detail = page.locator("tr.mf-detail")
     expect(detail.locator("mark")).to_have_text(["Ghent", "7"])
     assert detail.locator("mark").first.get_attribute("title") == "name"

@@ -17,7 +17,7 @@ from .widget_page import WidgetPage
 
 pytestmark = pytest.mark.browser
 
-# The quickest of a few: other tests have the machine meanwhile.
+# The shortest of a few times, since other tests use the machine too.
 _TIMED = """async (board) => {
   let least = Infinity;
   for (let turn = 0; turn < 6; turn += 1) {
@@ -181,7 +181,7 @@ def test_cells_fill_in_one_by_one_and_the_button_stops_and_goes_on(page: Page) -
     expect(page.locator("th.mf-model").nth(1)).to_contain_text("$0.0020 · 0.4 s")
     expect(page.locator(".mf-top .mf-is")).to_have_text("2 of 6")
     expect(page.locator(".mf-top").get_by_text("$0.01 of $0.10")).to_be_visible()
-    assert page.evaluate("() => window.kept.isConnected")  # what has not changed is not drawn anew
+    assert page.evaluate("() => window.kept.isConnected")  # unchanged cells are not drawn again
     row["cells"][0] = {"mark": "asking", "rating": "", "parts": []}
     widget.deliver({"type": "filled", "rows": [row], "heads": heads, **running})
     expect(page.locator('[data-place="1 0"]').get_by_role("img", name="being written")).to_be_visible()

@@ -60,7 +60,7 @@ def test_an_answer_streams_while_a_cell_is_busy(any_kernel_notebook: Open, image
     notebook.start_cell(2)
     growing(notebook.playground, states=5)
     assert notebook.busy
-    notebook.interrupt()  # it ends the cell, and leaves the run that goes on beside it alone
+    notebook.interrupt()  # it ends the cell, but not the run on the thread
     notebook.wait_idle(timeout_seconds=15)
     growing(notebook.playground, states=2)
 

@@ -235,7 +235,7 @@ def test_a_file_for_a_turn_that_is_edited_goes_to_that_turn(bridge: Bridge) -> N
     page.keyboard.press("Enter")
     give(bridge, "paste", "two.png", to_bytes(two_halves()), to=".mf-editor .mf-prompt")
     expect(page.get_by_role("button", name="save")).to_be_disabled()
-    expect(page.get_by_role("button", name="Add", exact=True)).to_be_disabled()  # the draft is as empty as it was
+    expect(page.get_by_role("button", name="Add", exact=True)).to_be_disabled()  # the draft is still empty
     received(bridge)
     bridge.exchange()
     expect(page.locator(".mf-composer .mf-part")).to_have_count(0)

@@ -304,7 +304,7 @@ class Seen(NamedTuple):
     forbidden: list[str]
 
 
-# A widget has buttons, fields and a style sheet, and shows its own pictures; the rest is nobody's.
+# A widget has buttons, fields and a style sheet, and shows its own pictures; any other such element is forbidden.
 FORBIDDEN = (
     "script, iframe, object, embed, link, base, meta, [onerror], [onclick], [onload], "
     ":not(.mathjax_process) > mjx-container, mjx-container :is(a, [href], [id]), "
@@ -392,7 +392,7 @@ class Evidence:
         """Scroll to every case in turn, and record its content."""
         for index, (case, row) in enumerate(CASES.items(), 1):
             notebook.show_cell(index)
-            with contextlib.suppress(Exception):  # what is missing is said by the test of it
+            with contextlib.suppress(Exception):  # the test of the case reports a missing element
                 notebook.cell(index).locator(row.drawn[when]).first.wait_for(state="attached", timeout=5_000)
             notebook.page.evaluate(QUIET, index)
             seen = Seen(**notebook.page.evaluate(LOOK, [index, row.drawn[when], FORBIDDEN, REPLAYS]))

@@ -369,7 +369,7 @@ def test_the_values_of_a_structure_stand_out_of_its_json(play: PlayPage) -> None
     play.deliver(play.settled(text, 2, prefill='{"na', code=True), end(2))
     assert marked(play, "mf-hushed") == [', "age":', '{"name":', "}"]  # of the turn that it is now
     play.deliver(start(number=2, schema="Person"), batch(1, "Sorry, {no}", number=2))
-    assert len(marked(play, "mf-hushed")) == 3  # no word of what is not JSON
+    assert len(marked(play, "mf-hushed")) == 3  # text that is not JSON is not dimmed
 
 
 # Raw

@@ -79,7 +79,7 @@ def test_twenty_rows_are_reviewed_by_keyboard_and_decided_after_a_restart(open_n
     notebook.run_cell(0)
     view = notebook.page.locator(".msgflux-review").first
     expect(view).to_contain_text("0 of 20 read")
-    assert {"Nobody", "Someone"} >= {view.locator("output").first.inner_text().split("\n")[0]}  # what is doubtful first
+    assert {"Nobody", "Someone"} >= {view.locator("output").first.inner_text().split("\n")[0]}  # doubtful rows first
     view.focus()
     for _ in range(20):
         decide(notebook, view)

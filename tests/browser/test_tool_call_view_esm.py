@@ -408,7 +408,7 @@ def test_failures_answers_and_figures_are_shown(board: Open) -> None:
 
 def test_stop_by_button_and_by_key(board: Open) -> None:
     view = board(*told((0, 0, "c", "add", '{"a"'), ended=False))
-    expect(view.page.get_by_role("button", name="Stop")).to_be_hidden()  # somebody else reads
+    expect(view.page.get_by_role("button", name="Stop")).to_be_hidden()  # other code reads
     view.state()
     view.page.get_by_role("button", name="Stop").click()
     view.lane().press("Escape")

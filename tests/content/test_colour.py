@@ -267,7 +267,7 @@ def test_a_deep_tiff_whose_zero_is_white_is_not_a_negative() -> None:
     tags[262] = 0
     deep = Image.fromarray(np.array([[0, 257 * 100, 65_535]], dtype=np.uint16))
     data = to_bytes(deep, "TIFF", tiffinfo=tags)
-    if Image.open(io.BytesIO(data)).tag_v2[262] != 0:  # Pillow writes a tag of its own
+    if Image.open(io.BytesIO(data)).tag_v2[262] != 0:  # Pillow writes its own tag
         at = data.index(struct.pack("<HHI", 262, 3, 1)) + 8
         data = data[:at] + struct.pack("<H", 0) + data[at + 2 :]
     assert list(sent(load_image(data)).tobytes()) == [255, 155, 0]

@@ -23,7 +23,7 @@ from .pictures import bomb, camera_exif, near, noise, raw_png, sent, to_bytes, t
 RED, BLUE = (250, 10, 10), (10, 10, 250)
 
 
-# What is sent as it is
+# Pictures that are sent unchanged
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])

@@ -422,7 +422,7 @@ def test_blocks_and_the_rest_show_what_the_whole_shows(text: str) -> None:
     finished, rest = blocks(text)
     assert text.endswith(rest)
     parts = [*finished, markdown_html(rest)]
-    assume(text_html("")[:20] not in "".join(parts))  # too deep: the whole is then shown as it is
+    assume(text_html("")[:20] not in "".join(parts))  # too deep: the whole text is then shown unchanged
     assert "".join(part.removeprefix(OPENING).removesuffix("</div>") for part in parts) == whole(text)
 
 

@@ -33,7 +33,7 @@ class Point(msgspec.Struct):
 
 WEST = datetime.timezone(datetime.timedelta(hours=-2))
 CASES: list[tuple[Any, str]] = [
-    ("19:30:00", "19:30:00"),  # a text stays as it is
+    ("19:30:00", "19:30:00"),  # a text is not changed
     (datetime.time(19, 30), "19:30"),
     (datetime.time(19, 30, 5), "19:30:05"),
     (datetime.time(0, 0, 0, 250_000), "00:00:00.250000"),

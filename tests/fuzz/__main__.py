@@ -41,7 +41,7 @@ SAME_INPUTS = 4_000
 
 def main() -> int:
     span, *chosen = sys.argv[1:] or ["60"]
-    if span == "-":  # one target, in a process of its own
+    if span == "-":  # one target, in a separate process
         return fuzz(chosen[0], float(chosen[1]), int(chosen[2]), int(chosen[3]))
     names, same = chosen or NAMES, span == "--same"
     seed = 1 if same else int.from_bytes(random.randbytes(3)) + 1

@@ -228,7 +228,7 @@ if sys.version_info >= (3, 12):
 
     TYPES["TypeAliasType"] = TypeAliasType("TypeAliasType", list[int])
 
-# The grammar of the embedded model is kept as it was measured.
+# The grammar of the embedded model must stay as it was when it was measured.
 BEYOND_THE_GRAMMAR = {"time, aware", "union of a list and a dict", "union of a list of pairs and a dict"}
 SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large, HealthCheck.filter_too_much]  # of values that hold themselves
 DIALECTS = pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
@@ -247,7 +247,7 @@ def check(value: Any, type_: Any, dialect: Dialect, wire: WireSchema) -> None:
 @settings(max_examples=12, deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_values_of_every_type_come_back_from_every_dialect(name: str, data: st.DataObject) -> None:
-    value = data.draw(values_of(TYPES[name]))  # drawn once for all: that takes longer than all that is tested
+    value = data.draw(values_of(TYPES[name]))  # drawn once for all tests: drawing takes longer than the tests
     for dialect in Dialect:
         if dialect is not Dialect.GRAMMAR or name not in BEYOND_THE_GRAMMAR:
             note(dialect.value)

@@ -308,7 +308,7 @@ def test_connections_that_the_server_has_closed_are_not_kept_for_ever() -> None:
         peer.read_request()
         if peer.number <= 4:
             arrived.wait(5)
-        peer.send(0.1 if peer.number == 4 else 0.0, ANSWER)  # the one that is used last is used first again
+        peer.send(0.1 if peer.number == 4 else 0.0, ANSWER)  # the connection that was used last is used first
         if peer.number < 4:
             closing.wait(5)
             peer.line.shutdown(socket.SHUT_WR)

@@ -93,7 +93,7 @@ def walked(value: object, depth: int = 6, seen: set[int] | None = None) -> Itera
     else:
         held = list(getattr(value, "__dict__", {}).items())
         with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", "URL.raw is deprecated")  # httpx warns whoever looks at each attribute
+            warnings.filterwarnings("ignore", "URL.raw is deprecated")  # httpx warns if each attribute is read
             seen_by_dir = [(name, getattr(value, name, None)) for name in dir(value) if not name.startswith("__")]
         held += [(name, inner) for name, inner in seen_by_dir if not callable(inner)]
     for name, inner in held:

@@ -88,7 +88,7 @@ WORLDS = {
     "unknown, echoes": hosted("anything", echoes=True, prefill="continue"),
     "embedded, responses": embedded_on("responses"),
     "embedded, messages": embedded_on("messages"),
-    # OpenAI answers beside a prefill, so there it is asked for in words.
+    # OpenAI does not continue a prefill, so it is asked for in words.
     "responses": hosted("openai/gpt-5", options={"prefill_mode": "emulate"}),
     "messages": hosted("anthropic/claude-sonnet-4-5"),
 }

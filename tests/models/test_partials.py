@@ -252,4 +252,4 @@ def test_a_long_structure_takes_time_in_proportion() -> None:
 
     seconds(50)
     few, many = seconds(500), seconds(4_000)
-    assert many < 8 * few * 4 + 1  # eight times as much; every part anew would be sixty-four
+    assert many < 8 * few * 4 + 1  # eight times as much; reading every part again would take sixty-four times

@@ -52,7 +52,7 @@ def llmock(server: LLMockServer, monkeypatch: pytest.MonkeyPatch) -> LLMock:
 
 
 def model(llmock: LLMock, provider: str = "openai", **options: Any) -> mf.ChatCompletion:
-    asked = {"wire": "chat", **options}  # the one that it speaks for each of them
+    asked = {"wire": "chat", **options}  # the wire that it speaks for each provider
     return mf.Model.chat_completion(
         NAMES[provider], base_url=llmock.base_url(provider), api_key="sk-of-nobody-0123456789", **asked
     )

@@ -34,7 +34,7 @@ KINDS = {
 }
 KINDLESS = re.compile(r"type: \"(checkbox|radio|range|file)\"")  # the browser's own, in the accent
 TABS = {"panels.js"}  # a tab is known by its role
-LATER = ("...attributes", "class: answers")  # what is given it is decided elsewhere
+LATER = ("...attributes", "class: answers")  # their class is set elsewhere
 PILLS = {"variables.js"}  # a field in a pill is known by that
 
 

@@ -48,7 +48,7 @@ def read(accumulator: Accumulator, wire: bytes, size: int) -> list[Any]:
 
 
 def assert_same(wire: bytes, size: int = 10**9, **options: Any) -> None:
-    with mock.patch("secrets.choice", lambda letters: letters[0]):  # ids of our own are random
+    with mock.patch("secrets.choice", lambda letters: letters[0]):  # our own ids are random
         assert read(Accumulator(**options), wire, size) == read(LongWay(**options), wire, size)
 
 

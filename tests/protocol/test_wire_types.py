@@ -40,7 +40,7 @@ def read(wire: Wire, body: bytes) -> Snapshot | MsgfluxError:
     found: list[Any] = []
     for step in (1, 7, 1000, len(body)):
         accumulator = Accumulator(reader=reader_of(wire))
-        with mock.patch("secrets.choice", lambda letters: letters[0]):  # ids of our own are random
+        with mock.patch("secrets.choice", lambda letters: letters[0]):  # our own ids are random
             for at in range(0, len(body), step):
                 accumulator.feed(body[at : at + step])
             accumulator.close()

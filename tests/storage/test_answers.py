@@ -286,7 +286,7 @@ def test_an_unusable_answer_in_the_cache_is_asked_for_again(call: Call, kept: by
         with pytest.warns(RuntimeWarning, match="cannot be used"):
             value, response = call(model, "Hi")
         assert (value, response.metadata.cached, response.metadata.attempts) == ("Hello", False, 1)
-        assert call(model, "Hi")[1].metadata.cached  # what came is in the place of what was there
+        assert call(model, "Hi")[1].metadata.cached  # the new answer replaces the old one
 
 
 # Threads and processes

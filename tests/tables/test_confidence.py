@@ -334,7 +334,7 @@ def test_a_value_that_no_given_token_goes_on_to_weighs_as_the_least_likely_of_th
     class Maybe(msgspec.Struct):
         mood: Mood
 
-    tops = {'"happy': 0.01, "```": 0.9, "So": 0.005}  # before a grammar's mask: nobody knows of the two others
+    tops = {'"happy': 0.01, "```": 0.9, "So": 0.005}  # before a grammar's mask: the two others are unknown
     reply = one_token('{"mood": "happy"}', 0.01, '"happy', tops)
     assert FieldMeter(Maybe).measured(reply, '{"mood": "happy"}') == pytest.approx({"mood": 0.01 / 0.02})
 
@@ -357,7 +357,7 @@ def test_each_value_of_a_choice_has_its_chance() -> None:
     chances = FieldMeter(Felt).chances(reply, text)
     assert chances == {"mood": pytest.approx({'"happy"': 0.625, '"sad"': 0.25, '"sadder"': 0.125})}
     assert chances["mood"]['"happy"'] == pytest.approx(FieldMeter(Felt).measured(reply, text)["mood"])
-    for others in ({'"sa': 0.4}, {'"sa': 0.3, '"sad"': 0.1}):  # sad or sadder: nobody knows
+    for others in ({'"sa': 0.4}, {'"sa': 0.3, '"sad"': 0.1}):  # sad or sadder: unknown
         unclear = one_token(text, 0.6, '"happy', {'"happy': 0.6, **others})
         assert FieldMeter(Felt).chances(unclear, text) == {"mood": pytest.approx({'"happy"': 0.6})}
     later = one_token('{"mood": "sadder"}', 0.9, "der", {"der": 0.9, '"': 0.1})

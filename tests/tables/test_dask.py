@@ -269,7 +269,7 @@ def test_the_first_failure_stops_all_partitions(counting: Counting) -> None:
         lazy.compute(scheduler="synchronous")
     assert counting.calls == 1
     counting.reply = named
-    assert states(lazy.compute(scheduler="threads")) == {"ok": len(TEXTS)}  # what was wrong may have been set right
+    assert states(lazy.compute(scheduler="threads")) == {"ok": len(TEXTS)}  # the wrong setting may have been corrected
 
 
 def test_a_missing_key_is_said_and_costs_nothing(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -392,7 +392,7 @@ def test_news_of_an_earlier_call_does_not_count_against_a_later_ones() -> None:
     assert run_virtually(work()) == 0
 
 
-# One gate for what is counted together
+# One gate for all requests that a provider counts together
 
 
 def test_a_gate_is_shared_by_what_a_provider_counts_together() -> None:

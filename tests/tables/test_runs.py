@@ -265,7 +265,7 @@ def test_rows_that_failed_are_tried_again_and_no_other(counting: Counting) -> No
     assert whole["name"].tolist() == [*data[:5], pd.NA, "a"]
     assert whole["_error"].isna().all()
     assert counting.calls == 9
-    assert first["_status"].tolist()[1] == "invalid"  # what one has stays as it is
+    assert first["_status"].tolist()[1] == "invalid"  # the first result does not change
     assert counting.extract(data)["_status"].tolist().count("cached") == 6
 
 

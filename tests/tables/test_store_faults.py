@@ -426,7 +426,7 @@ def test_a_store_that_was_deleted_between_two_batches_begins_again(counting: Cou
     assert counting.calls == 2
 
 
-# Made by somebody else
+# Stores made by other people
 
 COLUMNS = (
     "key, question, state, text, request, answer, error, attempts, prompt_tokens, completion_tokens, cost, seconds"

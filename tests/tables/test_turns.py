@@ -196,7 +196,7 @@ def test_a_call_of_its_own_sends_a_correction_again_too(how: str) -> None:
     assert value == City("Ur", 65_000)
 
 
-# Another way to ask, and answers that are none
+# Other ways to ask, and unusable answers
 
 
 def test_another_way_to_ask_is_a_request_of_its_own() -> None:

@@ -280,7 +280,7 @@ def test_a_turn_that_is_gone_is_an_error_that_is_shown() -> None:
     assert desk.of("problem")[0]["message"] == "that turn is not shown any more; nothing was changed"
 
 
-# What the page is told
+# Messages to the page
 
 
 def test_only_the_changed_end_is_told(desk: Desk) -> None:
@@ -532,7 +532,7 @@ def test_a_model_of_text_is_said_to_take_no_image_in_the_draft_or_a_turn(desk: D
     desk.builder.model = blind()
     desk.builder.attach(two_halves())
     assert "takes text only, and this message holds an image" in desk.builder.warning
-    assert "sent" not in desk.builder.warning  # nobody has asked for that yet
+    assert "sent" not in desk.builder.warning  # nothing was asked for yet
     desk.builder.take_draft()
     desk.receive("move", id=desk.id_at(3), to=1)
     assert "takes text only, and turn 2 holds an image" in desk.builder.warning

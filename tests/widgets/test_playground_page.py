@@ -26,7 +26,7 @@ HELLO = stream("Hel", "lo", chunk(reason="stop"), USAGE)
 HOSTILE = "<img src=x onerror=alert(1)>\n\"'&<script>alert(2)</script> ![a](http://127.0.0.1:1/q)"
 
 
-# A run, as it is told
+# The messages of a run
 
 
 @answers(stream(*(f"{n} " for n in range(500))))

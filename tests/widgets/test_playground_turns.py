@@ -151,7 +151,7 @@ def test_begin_again_while_an_answer_arrives_leaves_an_empty_conversation(bench:
     bench.wait()
     assert bench.playground.messages == []
     playground = ask(bench)
-    assert playground.builder.turns[0]["siblings"] == [0, 1]  # no version of what was there before
+    assert playground.builder.turns[0]["siblings"] == [0, 1]  # no version of the earlier turn
     assert len(bench.server.bodies[1]["messages"]) == 1
     for _ in range(3):
         playground.undo()
@@ -236,11 +236,11 @@ def test_a_start_of_tokens_that_split_a_letter() -> None:
     euro = "€".encode()
     tokens = [token("a", None), token("\\xe2", euro[:1]), token("\\x82\\xac", euro[1:]), token("b", b"b")]
     assert start_at("> ", tokens, 3, "c") == "> a€c"
-    assert start_at("> ", tokens, 2, "c") == "> ac"  # half a letter is none
+    assert start_at("> ", tokens, 2, "c") == "> ac"  # half a character does not count
     assert start_at("> ", tokens, 0, "c") == "> c"
 
 
-# What somebody changes meanwhile
+# Changes by a person during a run
 
 
 def halfway(bench: Bench) -> mf.Playground:

@@ -282,7 +282,7 @@ def test_a_form_that_is_no_struct_builds_nothing_and_says_why(open_picker: Open)
 def test_the_notebooks_own_class_follows_the_built_one(open_picker: Open, notebook: dict[str, Any]) -> None:
     picker = open_picker()
     receive(picker, "use", form=CAT)
-    exec(compile(picker.code, "cell", "exec", dont_inherit=True), notebook)  # somebody has run the code in a cell
+    exec(compile(picker.code, "cell", "exec", dont_inherit=True), notebook)  # the code was run in a cell
     picker.refresh()
     assert picker.value is notebook["Cat"]
     assert (names(picker, "built"), names(picker, "notebook")) == ([], ["Cat"])
