@@ -147,7 +147,7 @@ def test_an_idle_connection_that_the_server_has_closed_is_replaced(ask: Ask, tru
         peer.line.unwrap() if peer.number == 1 else None  # type: ignore[attr-defined]  # with a good-bye, and without
 
     def sleeping() -> str:
-        time.sleep(0.1)
+        time.sleep(0.3)
         return "Hi"
 
     with listening(talk, tls=presenting(trusted, "127.0.0.1")) as server:

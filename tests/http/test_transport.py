@@ -82,7 +82,7 @@ def test_an_answer_may_end_with_its_connection(ask: Ask) -> None:
 
 def sleeping() -> str:
     """Return a message that takes some time to make, during which the event loop is blocked."""
-    time.sleep(0.1)
+    time.sleep(0.3)
     return "Hi"
 
 
