@@ -189,7 +189,7 @@ const MOMENT = /^(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d:\d\d)(?::(\d{0,2}(?:\.\d+)?))?(
  * @param {string} [type] its declared type
  * @returns {string}
  */
-export function shownValue(value, type = "") {
+function shownValue(value, type = "") {
   const text = scalar(value, type);
   if (text !== null) return text;
   return (Array.isArray(value) && listed(value, type)) || json(value);
