@@ -347,10 +347,61 @@ def test_what_differs_is_marked_while_both_still_write(page: Page) -> None:
     play.add("Why?")
     two: dict[str, Any] = {"side": 1, "number": 2, "model": "scripted/two"}
     play.deliver(start(), start(**two), batch(1, "It is cold now. "), batch(1, "It is warm", number=2, side=1))
-    assert marked(play, "mf-differs") == []  # no block is whole
+    assert marked(play, "mf-differs") == []  # of two answers that go on
     html = ["<div><p>It is cold now. More</p></div>", "<div><p>It is warm now.</p></div>"]
     play.deliver(batch(2, "More\n\n", html=html[:1]), batch(2, " now.\n\nAnd", number=2, side=1, html=html[1:], tail=3))
-    assert marked(play, "mf-differs") == ["cold", "warm"]  # what the other has not come to yet is no difference
+    # What the other has not come to yet is no difference.
+    until(lambda: marked(play, "mf-differs") == ["cold", "warm"])
+
+
+def test_what_differs_is_marked_in_a_block_that_is_being_written(page: Page) -> None:
+    play = PlayPage(page, offered=["local/one", "scripted/two"], chosen=["local/one", "scripted/two"])
+    play.add("Why?")
+    two: dict[str, Any] = {"side": 1, "number": 2, "model": "scripted/two"}
+    blocks = [
+        "<div><p>First it rains.</p></div>",
+        "<div><p>The sun then <b>dries</b> up some water, and then more.</p></div>",
+    ]
+    whole = batch(1, "First it rains.\n\nThe sun then **dries** up some water, and then more.", html=blocks)
+    play.deliver(start(), start(**two), whole, end(1))
+    open_ = {"html": blocks[:1], "open": "<div><p>The sun then warms some water, and", "tail": 0}
+    play.deliver(batch(1, "First it rains.\n\nThe sun then warms some water, and", number=2, side=1, **open_))
+    until(lambda: marked(play, "mf-differs") == ["dries up", "warms"])
+    play.deliver(batch(2, " then it falls as rain", number=2, side=1))
+    until(lambda: marked(play, "mf-differs") == ["dries up", "it falls as", "warms"])
+    play.deliver(end(2, side=1, number=2))
+    assert marked(play, "mf-differs") == ["dries up", "it falls as rain", "more.", "warms"]
+
+
+def test_two_answers_have_the_same_four_figures_and_no_further_line(page: Page) -> None:
+    play = PlayPage(page, offered=["local/one", "scripted/two"], chosen=["local/one", "scripted/two"])
+    play.add("Why?")
+    two: dict[str, Any] = {"side": 1, "number": 2, "model": "scripted/two"}
+    figures = {"tokens": "24 in · 82 out", "price": "free", "out": 82, "cost": 0, "first": 0.2, "seconds": 1.0}
+    play.deliver(start(), start(**two), batch(1, "It"), batch(1, "It is", number=2, side=1), end(1, figures=figures))
+    cells = play.view.locator(".mf-side-figures > div").locator("visible=true")
+    expect(cells).to_have_count(8)
+    for at, word in enumerate(["in", "cost", "first word", "in all", "out", "cost –", "first word", "so far"]):
+        expect(cells.nth(at)).to_contain_text(word)
+    assert (
+        play.view.locator("> .mf-bottom").evaluate("(one) => getComputedStyle(one).clipPath") != "none"
+    )  # for readers
+
+
+def test_the_height_is_dragged_by_the_line_above_the_last_one(play: PlayPage) -> None:
+    panes, edge = play.view.locator("> .mf-panes"), play.view.locator("> .mf-lower-edge")
+    height = "(one) => one.offsetHeight"
+    before = panes.evaluate(height)
+    box = edge.bounding_box()
+    assert box
+    play.page.mouse.move(box["x"] + 50, box["y"] + box["height"] / 2)
+    play.page.mouse.down()
+    play.page.mouse.move(box["x"] + 50, box["y"] + box["height"] / 2 + 40)
+    play.page.mouse.up()
+    play.page.mouse.move(box["x"] + 50, box["y"] + 200)
+    assert panes.evaluate(height) == before + 40
+    edge.dblclick()
+    assert panes.evaluate(height) == before
 
 
 def test_while_an_answer_arrives_its_tokens_are_counted(play: PlayPage) -> None:

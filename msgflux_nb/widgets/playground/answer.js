@@ -237,8 +237,8 @@ function sideFigures() {
     ];
     told.forEach(([label, value, of], at) => {
       const [most, own] = [Math.max(...sides.map((one) => amount(of_(one), of))), amount(figures, of)];
-      cells[at].node.classList.toggle("mf-later", !value);
-      if (cells[at].words.textContent !== label + value) cells[at].words.replaceChildren(label, ...(label ? [element("b", {}, value)] : withFigures(value)));
+      const shown = value || "–"; // all four from the start, so that both columns have the same
+      if (cells[at].words.textContent !== label + shown) cells[at].words.replaceChildren(label, ...(label ? [element("b", {}, shown)] : withFigures(shown)));
       cells[at].bar.style.width = `${most ? (100 * own) / most : 0}%`;
       cells[at].bar.classList.toggle("mf-now", !side.figures && at === 3);
     });

@@ -6,12 +6,13 @@ import { copied } from "../base/copy.js";
 import { element, oncePerFrame, onChange, rootOf, staleNote, writes } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
 import { answers } from "./answer.js";
+import { differenceMarks } from "./differences.js";
 import { playHead } from "./head.js";
 import { codePanel, rawPanel, tabbed, versionsPanel } from "./panels.js";
 import { planPanel } from "./plan_panel.js";
 import { Play } from "./play.js";
 import { quietJson } from "./quiet_json.js";
-import { differenceMarks, linkFields, sidePanel } from "./side_panel.js";
+import { linkFields, lowerEdge, sidePanel } from "./side_panel.js";
 import { starters } from "./starters.js";
 import { statusBar } from "./status_bar.js";
 import { tokenLens } from "./token_lens.js";
@@ -115,7 +116,7 @@ function whole(play, el, { left, places, inner }, signal) {
   left.querySelector(".mf-talking")?.before(begin.node);
   el.prepend(head.node);
   panes.append(tabs.node);
-  el.append(status.node);
+  el.append(lowerEdge(panes), status.node);
   linkFields(el, signal);
 
   /** @param {string} name */
@@ -209,6 +210,7 @@ function whole(play, el, { left, places, inner }, signal) {
   let plansOf = 0; // likewise for the plan
   let talked = false; // whether there is a conversation that can start over
 
+  const over = (/** @type {number} */ side) => play.sides[side]?.over ?? true;
   const draw = oncePerFrame(() => {
     if (!builder.empty()) talked = true;
     else if (talked && !play.busy && play.sides.every(({ over, settled }) => over && settled)) {
@@ -237,7 +239,7 @@ function whole(play, el, { left, places, inner }, signal) {
     }
     tabs.mark("tools", play.waitingCall ? "1" : "");
     tabs.draw();
-    marks(play.choosing && play.marked && play.sides.length > 1, play.sides.every(({ over }) => over));
+    marks(play.choosing && play.marked && play.sides.length > 1, [over(0), over(1)]);
     quiet();
     const called = model.get("tool_names").length && play.state === "running" && places.tools.querySelector(".mf-lane");
     if ((play.waitingCall || (called && !one.schema)) && toolsOf !== one.number && tabs.current() === "structure") {

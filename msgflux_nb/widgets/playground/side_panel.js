@@ -1,6 +1,7 @@
 // @ts-check
 // The panel next to the conversation: appears once there is something to show, and stays until a person hides it.
 
+import { element } from "../base/dom.js";
 import { fieldPlaces } from "./json_places.js";
 /** @import { Play } from "./play.js" */
 
@@ -35,6 +36,25 @@ export function sidePanel(play, panes, node, picked) {
       draw();
     },
   };
+}
+
+/**
+ * Make the lower edge, by which the height of the panes is dragged; a double click resets it.
+ * @param {HTMLElement} panes
+ */
+export function lowerEdge(panes) {
+  let [from, height] = [0, 0];
+  const drag = (/** @type {PointerEvent} */ { clientY }) => panes.style.setProperty("height", `${height + clientY - from}px`);
+  const node = element("div", { class: "mf-lower-edge", title: "drag to change the height", ondblclick: () => panes.style.removeProperty("height") });
+  node.addEventListener("pointerdown", (event) => {
+    if (event.button) return;
+    event.preventDefault();
+    [from, height] = [event.clientY, panes.offsetHeight];
+    node.setPointerCapture(event.pointerId);
+    node.addEventListener("pointermove", drag);
+  });
+  for (const over of ["pointerup", "pointercancel"]) node.addEventListener(over, () => node.removeEventListener("pointermove", drag));
+  return node;
 }
 
 /**
@@ -140,99 +160,4 @@ function rangeIn(words, start, end) {
     passed += size;
   }
   return range;
-}
-
-/**
- * Mark the words that only one of two answers has, without changing the drawn answers. While they arrive, whole blocks
- * are compared, up to the length of the shorter answer.
- * @param {HTMLElement} slot
- * @returns {(on: boolean, whole: boolean) => void}
- */
-export function differenceMarks(slot) {
-  const highlight = sharedHighlight("mf-differs");
-  /** @type {Range[]} */
-  const own = [];
-  let drawn = "";
-  return (on, whole) => {
-    if (!highlight) return;
-    const part = whole ? ".mf-words" : ".mf-words > .mf-blocks";
-    const [one, two] = on ? /** @type {NodeListOf<HTMLElement>} */ (slot.querySelectorAll(`.mf-answers > .mf-turn ${part}`)) : [];
-    // While they arrive, blocks are only added, so that their number says whether one is new.
-    const told = (/** @type {HTMLElement} */ words) => (whole ? words.textContent : finished(words).length);
-    const key = one && two ? `${told(one)}\n\n${told(two)}` : "";
-    if (key === drawn) return;
-    drawn = key;
-    for (const range of own.splice(0)) highlight.delete(range);
-    if (!key) return;
-    const [left, right] = [one, two].map((words) => (whole ? wordsOf([words], MOST_WORDS) : wordsOf(finished(words), MOST_WORDS_ARRIVING)));
-    const common = longestCommon(left.map(([word]) => word), right.map(([word]) => word));
-    for (const [words, every, kept] of /** @type {const} */ ([[one, left, common[0]], [two, right, common[1]]])) {
-      const all = whole ? every : every.slice(0, Math.max(-1, ...kept) + 1);
-      for (const [start, end] of runsOf(all, kept)) own.push(rangeIn(words, start, end));
-    }
-    for (const range of own) highlight.add(range);
-  };
-}
-
-/**
- * Return the ranges of adjacent words that are not kept.
- * @param {[word: string, at: number][]} all
- * @param {Set<number>} kept
- */
-function runsOf(all, kept) {
-  /** @type {[start: number, end: number][]} */
-  const runs = [];
-  let last = -2;
-  all.forEach(([word, at], index) => {
-    if (kept.has(index)) return;
-    if (last === index - 1) runs[runs.length - 1][1] = at + word.length;
-    else runs.push([at, at + word.length]);
-    last = index;
-  });
-  return runs;
-}
-
-const MOST_WORDS = 1500;
-const MOST_WORDS_ARRIVING = 400; // comparing takes the square of it, for each new block
-
-/**
- * Return the blocks before the one that is still being written.
- * @param {HTMLElement} words
- */
-const finished = (words) => [...words.children].filter((one) => !one.matches(".mf-open"));
-
-/**
- * @param {Element[]} nodes the first of all that are compared
- * @param {number} most
- * @returns {[word: string, at: number][]}
- */
-function wordsOf(nodes, most) {
-  return [...nodes.map((one) => one.textContent).join("").matchAll(/\S+/g)].slice(0, most).map((found) => [found[0], found.index]);
-}
-
-/**
- * Return the longest common subsequence of two lists of words, as indices in each.
- * @param {string[]} one
- * @param {string[]} two
- * @returns {[Set<number>, Set<number>]}
- */
-function longestCommon(one, two) {
-  const width = two.length + 1;
-  const lengths = new Uint16Array((one.length + 1) * width);
-  for (let i = one.length - 1; i >= 0; i -= 1) {
-    for (let j = two.length - 1; j >= 0; j -= 1) {
-      const at = i * width + j;
-      lengths[at] = one[i] === two[j] ? lengths[at + width + 1] + 1 : Math.max(lengths[at + width], lengths[at + 1]);
-    }
-  }
-  /** @type {[Set<number>, Set<number>]} */
-  const kept = [new Set(), new Set()];
-  for (let i = 0, j = 0; i < one.length && j < two.length; ) {
-    if (one[i] === two[j]) {
-      kept[0].add(i++);
-      kept[1].add(j++);
-    } else if (lengths[(i + 1) * width + j] >= lengths[i * width + j + 1]) i += 1;
-    else j += 1;
-  }
-  return kept;
 }

@@ -42,6 +42,9 @@ export function statusBar(play, note) {
     const silent = "The kernel does not answer: it is busy, or was restarted; then run this cell again.";
     aside.textContent = play.silent && !play.gone ? silent : note();
     const local = String(play.model.get("chosen")[0]).startsWith("local/");
+    // Of two models each column has its state and its figures.
+    const two = play.sides.length > 1 || (play.model.get("chosen")[1] && first.state === "idle");
+    node.classList.toggle("mf-hidden", Boolean(two) && !aside.textContent && !play.gone);
     where.textContent = local && first.state === "idle" && !aside.textContent ? "runs on this machine · free" : "";
   }
 

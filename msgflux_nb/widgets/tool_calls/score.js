@@ -299,7 +299,7 @@ export function score(board, signal) {
 
   /** Return what a bar is, in one sentence. */
   function caption() {
-    const { tracks: calls, times, timeless } = board.timeline();
+    const { tracks: calls, timeless } = board.timeline();
     const count = calls.reduce((sum, { times: each }) => sum + each.length, 0);
     const pieces = countText(count, "piece");
     if (count < 2 || timeless) return count < calls.length + 1 ? "" : `${pieces}, all at once.`;
