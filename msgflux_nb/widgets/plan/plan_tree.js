@@ -290,7 +290,7 @@ export function treeBody(store) {
     const list = element("ol", { class: "mf-path" }, ...path.map((each) => element("li", {}, element("span", {}, each.parent ? each.text : store.told.head.task), each.value === null ? "" : element("small", {}, planNumber(each.value)))));
     const judged = path.some(({ value }) => value !== null);
     const values = judged ? [element("p", { class: "mf-note" }, "The numbers are values: the higher, the more promising.")] : [];
-    const parts = [list, ...values, ...(about.parent ? [planState(...nodeStanding(about, store.state.end !== null))] : [])];
+    const parts = [list, ...(about.parent ? [planState(...nodeStanding(about, store.state.end !== null))] : []), ...values];
     if (about.calls.length && about.id === pinned) parts.push(...about.calls.map(modelCall));
     else if (about.calls.length) parts.push(textButton(about.calls.length === 1 ? "its call" : `its ${about.calls.length} calls`, "show prompt and answer (Enter)", () => pin(about), { icon: "eye", kind: "mf-line" }));
     why.replaceChildren(...parts);
