@@ -1,6 +1,6 @@
 """Writes a value for people: no brackets and quotes, no zero seconds, a dash for None.
 
-``values.js`` has the same rules for an answer that still arrives. Exports and copies do not use them.
+``readable.js`` has the same rules for an answer that still arrives. Exports and copies do not use them.
 """
 
 from __future__ import annotations

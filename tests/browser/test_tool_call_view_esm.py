@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import json
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +23,11 @@ SUM = '{"a": 17, "b": 25}'
 STATE = {"lanes": {}, "approve": "ask"}
 CELLS = "(all) => all.map((row) => [...row.children].map((cell) => cell.innerText.replace(/\\s+/g, ' ').trim()))"
 Card = dict[str, Any]
+
+
+def plan(at: datetime.time, days: list[str], free: bool, note: str | None, more: list[dict[str, int]]) -> str:
+    """Plan a day."""
+    return "planned"
 
 
 def add(a: int, b: int = 0) -> int:
@@ -185,6 +191,16 @@ def test_nothing_is_called_written_before_a_call_or_after_the_kernel_is_gone(boa
     expect(head).to_contain_text("being written")
     view.page.evaluate("model.trigger('comm_live_update')")
     expect(head).to_contain_text("no kernel")
+
+
+def test_arguments_are_written_for_people_while_they_arrive(board: Open) -> None:
+    begin = '{"at": "19:30:00", "days": ["Mo"'
+    rest = ', "Tu, We"], "free": true, "note": null, "more": [{"a": 1}]}'
+    view = board(*told((0, 0, "c", "plan", begin), ended=False, tools=[plan]))
+    assert [row[1] for row in view.rows()][:2] == ["19:30", "Mo"]
+    view.batch((0, 9, None, None, rest))
+    assert [row[1] for row in view.rows()] == ["19:30", "Mo, “Tu, We”", "yes", "–", '[{"a": 1}]']
+    assert view.raw() == begin + rest
 
 
 def test_fragments_stand_on_one_side_and_what_they_make_so_far_on_the_other(board: Open) -> None:

@@ -3,7 +3,8 @@
 
 import { icon } from "./controls.js";
 import { button, element, keepOnly } from "./dom.js";
-import { fieldTree, rowsSoFar, SHOWN_CHARACTERS } from "./values.js";
+import { SHOWN_CHARACTERS } from "./readable.js";
+import { fieldTree, rowsSoFar } from "./values.js";
 /** @import { Described, Field } from "../schema/fields.js" */
 /** @import { FieldNode, Filling, Row, State, ValueRow } from "./values.js" */
 

@@ -3,6 +3,7 @@
 
 import { stateWord } from "../base/controls.js";
 import { button, element } from "../base/dom.js";
+import { isMoment, shownValue } from "../base/readable.js";
 import { sizeText } from "../base/texts.js";
 import { Numeral } from "./timeline.js";
 /** @import { IconName, Standing } from "../base/controls.js" */
@@ -118,7 +119,9 @@ function fieldRow(field, path) {
     const absent = over ? (field?.required === false ? "default" : "missing") : "empty";
     const next = filled ? (field ? "filled" : "extra") : open ? "growing" : absent;
     const kind = value === undefined ? "" : value !== null && typeof value === "object" ? "json" : typeof value;
-    if (kind || drawn.kind) box.draw(shownValue(value, parser, text), drawn.parser === parser && drawn.kind === kind);
+    const begun = open && Array.isArray(value) && !value.length ? undefined : value;
+    const grows = kind === "string" && !isMoment(kinds); // anything else may be written anew as it grows
+    if (kind || drawn.kind) box.draw(textOf(begun, kinds, parser, text), grows && drawn.parser === parser && drawn.kind === kind);
     drawn = { parser, kind };
     if (next !== state) {
       state = next;
@@ -133,17 +136,22 @@ function fieldRow(field, path) {
 }
 
 /**
- * Return a value as text: a string's content, anything else as JSON.
+ * Return a value as text for people; what holds records stays as it was written.
  * @param {any} value
+ * @param {string} type its declared type
  * @param {PartialJson} parser
  * @param {string} text
  */
-function shownValue(value, parser, text) {
+function textOf(value, type, parser, text) {
   if (value === undefined) return "";
-  if (typeof value === "string") return value;
-  if (value instanceof Numeral) return value.text;
-  return value === null || typeof value !== "object" ? String(value) : text.slice(...parser.span(value));
+  const plain = Array.isArray(value) ? value.map(unwrapped) : unwrapped(value);
+  const holds = (/** @type {any} */ one) => typeof one === "object" && one !== null;
+  if (Array.isArray(plain) ? plain.some(holds) : holds(plain)) return text.slice(...parser.span(value));
+  return shownValue(plain, type);
 }
+
+/** @param {any} value */
+const unwrapped = (value) => (value instanceof Numeral ? value.text : value);
 
 /**
  * Make the rows of a call.

@@ -20,6 +20,8 @@ _TYPE_LENGTH = 60
 _WORDS = {"string": "str", "integer": "int", "number": "float", "boolean": "bool", "array": "list", "object": "dict"}
 _FORMATS = {"date": "date", "date-time": "datetime", "time": "time", "duration": "timedelta", "uuid": "UUID"}
 
+_TIME = "^[0-9]{2}:[0-9]{2}"  # how a schema without formats of times writes one
+
 Node = dict[str, Any]
 
 
@@ -133,6 +135,11 @@ def _type(node: Any, definitions: Node, depth: int = 0) -> str:
         return f"list[{_type(node['items'], definitions, depth + 1)}]" if "items" in node else "list"
     if kind == "null":
         return "None"
-    if kind == "string" and node.get("format") in _FORMATS:
-        return _FORMATS[node["format"]]
+    if kind == "string":
+        return _text_type(node)
     return _WORDS.get(str(kind), "Any" if kind is None else str(kind))
+
+
+def _text_type(node: Node) -> str:
+    timed = str(node.get("pattern", "")).startswith(_TIME)
+    return _FORMATS.get(str(node.get("format")), "time" if timed else "str")
