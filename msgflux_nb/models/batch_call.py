@@ -215,7 +215,9 @@ class BatchCall:
                 began = time.perf_counter()
                 given = await quick.send(self._written.body, self._hear, wire=self._written.wire, request=self._request)
                 call = self._new_call()  # only now: thousands of calls wait here, and each would take memory
-                whole = type(given) is bytes and call.exchange.take_whole(given, time.perf_counter() - began)
+                whole = type(given) is bytes and call.exchange.take_whole(
+                    given, time.perf_counter() - began, quick.scrub
+                )
             except BaseException:
                 turn.drop(ticket)
                 raise

@@ -35,6 +35,7 @@ from .bill import Bill, cost_together, usage_together
 from .call_in_structure import call_in_structure, callers_calls
 from .exchange import Exchange
 from .flaws import Flaws
+from .scrubbed import describe
 from .server_quirks import Known, ServerQuirks
 
 __all__ = ["Call"]
@@ -392,8 +393,7 @@ class Call:
             try:
                 self._value = self._decoded()
             except MsgfluxError as error:
-                error.snapshot = msgspec.structs.replace(self.snapshot, usage=self.usage)
-                error.attempts = self.attempts
+                describe(error, self.snapshot, self.attempts, self.exchange.scrub, usage=self.usage)
                 raise
         return self._value
 

@@ -25,7 +25,7 @@ from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.wire import reader_of
 from .recording_context import RecordingContext, Replayed
 from .retry import retry_delay
-from .scrubbed import texts_of, without_keys
+from .scrubbed import describe, texts_of, without_keys
 from .times import Times
 
 __all__ = ["Entry", "Exchange", "State"]
@@ -134,7 +134,7 @@ class Exchange:
         self.watchers: Watchers[Event] | None = None
         self._max_retries = max_retries
         self._entry = entry
-        self._scrub: Scrub = str
+        self.scrub: Scrub = str
         self._keeps = keep
         self._received: list[bytes] = []
         self.times = Times(timeout, stream=request.stream, clock=clock)
@@ -211,13 +211,15 @@ class Exchange:
         """Seconds from the first attempt to the end, or until now."""
         return self.times.seconds
 
-    def take_whole(self, body: bytes, seconds: float) -> bool:
+    def take_whole(self, body: bytes, seconds: float, scrub: Scrub) -> bool:
         """Read a body as a whole answer; return False and change nothing if it is not one.
 
         Args:
             body: all of its bytes.
             seconds: how long it took.
+            scrub: removes the endpoint's keys from a text.
         """
+        self.scrub = scrub
         self.plain = plain_answer(body, self.request, self.profile)
         if self.plain is not None:
             self._received = [body]
@@ -230,7 +232,7 @@ class Exchange:
 
     def _holds_answer(self, body: bytes) -> bool:
         """Read a body that is not plain; forget it if it is an error, incomplete or empty: the driver reports that."""
-        self._restart(str)
+        self._restart(self.scrub)
         try:
             self.feed(body)
             self.close()
@@ -358,8 +360,7 @@ class Exchange:
         )
         if delay is None:
             self._end("failed")
-            error.attempts = self.attempts
-            error.snapshot = without_keys(self.snapshot, self._scrub)
+            describe(error, without_keys(self.snapshot, self.scrub), self.attempts, self.scrub)
             # A verbose traceback prints the variables of every frame, and the driver's frames hold the answer's bytes
             # and the request's headers. So the traceback starts at the caller.
             self.failed = error.with_traceback(None)
@@ -414,7 +415,7 @@ class Exchange:
         self.state = "running"
         self.times.begin()
         self._received = []
-        self._scrub = scrub
+        self.scrub = scrub
         self._reading = None
 
     @property
@@ -422,7 +423,7 @@ class Exchange:
         """The accumulator of the answer; a plain answer is fed to it when more than its text is wanted."""
         reading = self._reading
         if reading is None:
-            self._reading = reading = self._fresh(self._scrub)
+            self._reading = reading = self._fresh(self.scrub)
             if self.plain is not None:
                 reading.feed(b"".join(self._received))
                 reading.close()

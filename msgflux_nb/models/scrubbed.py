@@ -6,10 +6,21 @@ from typing import Any
 
 import msgspec
 
+from ..errors import MsgfluxError
+from ..protocol.events import Usage
 from ..protocol.failure import Scrub
 from ..protocol.snapshot import Snapshot
 
-__all__ = ["texts_of", "without_keys"]
+__all__ = ["describe", "texts_of", "without_keys"]
+
+
+def describe(
+    error: MsgfluxError, snapshot: Snapshot, attempts: int, scrub: Scrub, *, usage: Usage | None = None
+) -> None:
+    """Add what arrived to an error, and remove keys from its message, since the answer may have repeated them."""
+    error.args = (scrub(str(error)),)
+    error.snapshot = msgspec.structs.replace(snapshot, usage=usage or snapshot.usage)
+    error.attempts = attempts
 
 
 def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:

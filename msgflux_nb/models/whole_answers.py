@@ -13,6 +13,7 @@ from ..errors import ConnectionFailedError, MsgfluxError, RequestTimeoutError
 from ..http.limits import Timeout
 from ..http.route import Headers
 from ..http.whole import Destination, aread_whole, asend_whole, place_of
+from ..protocol.failure import Scrub
 from ..protocol.profile import Wire
 from ..protocol.request import ChatRequest
 from .endpoint import Endpoint
@@ -28,12 +29,16 @@ class WholeAnswers:
     Args:
         connect: returns the endpoint of a request, with the key.
         timeout: the limits of each request.
+
+    Attributes:
+        scrub: removes the keys of the endpoint that was looked up last from a text.
     """
 
     def __init__(self, connect: Callable[[ChatRequest], Awaitable[Endpoint]], *, timeout: Timeout) -> None:
         self._connect = connect
         self._timeout = timeout
         self._found: _Found | None = None
+        self.scrub: Scrub = str
 
     async def send(
         self, body: bytes, heard: Callable[[Headers], object], *, wire: Wire, request: Callable[[], ChatRequest]
@@ -65,7 +70,7 @@ class WholeAnswers:
         loop, found = asyncio.get_running_loop(), self._found
         if found is None or found.loop is not loop or found.wire != wire or loop.time() >= found.until:
             endpoint = await self._connect(request())
-            until = loop.time() + _REFRESH_SECONDS
+            self.scrub, until = endpoint.scrub, loop.time() + _REFRESH_SECONDS
             self._found = found = _Found(await place_of(endpoint) or endpoint, wire, loop, until)
         return found.place
 

@@ -136,7 +136,7 @@ def explain_so_far(run: Run, position: int) -> Explanation:
     found = FoundRun(run.name, run, run.record, run.records)
     ledger = run.batch.ledger
     if not 0 <= position < len(ledger):
-        raise IndexError(f"expected a position below {len(ledger):,}, got {position}")
+        raise IndexError(f"expected a position from 0 to {len(ledger) - 1:,}, got {position}")
     state = None if ledger.is_open(position) else ledger.state(position)
     said = {"_status": state, "_error": ledger.errors.get(position)}
     said["_warnings"] = "; ".join(ledger.warnings.get(position, ())) or None

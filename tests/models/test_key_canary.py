@@ -39,7 +39,7 @@ from tests.models.canary import (
     walked,
 )
 from tests.moments import LONG
-from tests.scripted import Peer, chunk, completion, error, listening, stream, wire
+from tests.scripted import Peer, Reply, chunk, completion, error, listening, serving, stream, wire
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -398,3 +398,49 @@ def test_users_of_one_address_do_not_share_cached_answers(tmp_path: Path) -> Non
     alice.put(b"of alice")
     assert (alice.get(), bob.get(), nobody.get()) == (b"of alice", None, None)
     assert StoreEntry(store, "https://alice:changed@x.test/v1", b"{}").get() == b"of alice"
+
+
+class Person(msgspec.Struct):
+    name: str
+
+
+UNREAD: dict[str, str] = {
+    "no JSON": "no: SECRETS",
+    "JSON that is cut": '{"name": "SECRETS',
+    "another type": '{"name": {"SECRETS": 1}}',
+}
+
+
+@pytest.mark.parametrize("secret", [KEY, GATEWAY])
+@pytest.mark.parametrize("said", UNREAD)
+@pytest.mark.parametrize("way", ["sync", "stream", "async", "batch"])
+def test_the_message_of_an_error_about_an_answer_has_no_key_that_the_answer_repeats(
+    way: str, said: str, secret: str
+) -> None:
+    text = UNREAD[said].replace("SECRETS", secret)
+    with serving(stream(text) if way == "stream" else completion(text)) as server:
+        model = model_with_secrets(server.url)
+        if way == "batch":
+            frame = mf.extract(["Ada"], Person, model=model, store=False, progress=False)
+            assert list(frame["_status"]) == ["invalid"]
+            assert secret not in frame.to_string()
+            return
+        if way == "async":
+            answer = asyncio.run(model.acall("Ada", generation_schema=Person))
+        else:
+            answer = model("Ada", generation_schema=Person, stream=way == "stream")
+        with pytest.raises(mf.ValidationFailedError) as raised:
+            answer.consume()
+        assert secret not in "".join(traceback.format_exception(raised.value))
+
+
+@pytest.mark.parametrize("secret", [KEY, GATEWAY])
+def test_a_refusal_that_repeats_a_key_is_told_without_it(secret: str) -> None:
+    message = {"role": "assistant", "content": None, "refusal": f"no, {secret}"}
+    body = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    with (
+        serving(Reply(json.dumps(body).encode())) as server,
+        pytest.raises(mf.RefusedError, match=r"no, \[key\]") as raised,
+    ):
+        model_with_secrets(server.url)("Hi").consume()
+    assert secret not in str(raised.value)
