@@ -39,7 +39,7 @@ from tests.models.canary import (
     walked,
 )
 from tests.moments import LONG
-from tests.scripted import Peer, Reply, chunk, completion, error, listening, serving, stream, wire
+from tests.scripted import Peer, chunk, completion, error, listening, serving, stream, wire
 
 HEAD = b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
 
@@ -426,20 +426,18 @@ def test_the_message_of_an_error_about_an_answer_has_no_key_that_the_answer_repe
             assert secret not in frame.to_string()
             return
         if way == "async":
-            answer = asyncio.run(model.acall("Ada", generation_schema=Person))
+            response = asyncio.run(model.acall("Ada", generation_schema=Person))
         else:
-            answer = model("Ada", generation_schema=Person, stream=way == "stream")
+            response = model("Ada", generation_schema=Person, stream=way == "stream")
         with pytest.raises(mf.ValidationFailedError) as raised:
-            answer.consume()
+            response.consume()
         assert secret not in "".join(traceback.format_exception(raised.value))
 
 
 @pytest.mark.parametrize("secret", [KEY, GATEWAY])
 def test_a_refusal_that_repeats_a_key_is_told_without_it(secret: str) -> None:
-    message = {"role": "assistant", "content": None, "refusal": f"no, {secret}"}
-    body = {"id": "1", "choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
     with (
-        serving(Reply(json.dumps(body).encode())) as server,
+        serving(completion(None, refusal=f"no, {secret}")) as server,
         pytest.raises(mf.RefusedError, match=r"no, \[key\]") as raised,
     ):
         model_with_secrets(server.url)("Hi").consume()
