@@ -30,7 +30,7 @@ from .times import Times
 
 __all__ = ["Entry", "Exchange", "State"]
 
-_WORDS = (TextDelta, RefusalDelta, ToolCallDelta, AudioDelta, ImageDelta)  # content that is no reasoning
+_WORDS = (TextDelta, RefusalDelta, ToolCallDelta, AudioDelta, ImageDelta)  # content other than reasoning
 
 State = Literal["new", "running", "complete", "failed", "left", "cancelled"]
 

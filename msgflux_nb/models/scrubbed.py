@@ -17,7 +17,7 @@ __all__ = ["describe", "texts_of", "without_keys"]
 def describe(
     error: MsgfluxError, snapshot: Snapshot, attempts: int, scrub: Scrub, *, usage: Usage | None = None
 ) -> None:
-    """Add what arrived to an error, and remove keys from its message, since the answer may have repeated them."""
+    """Add the snapshot and the attempts to an error; remove keys from its message, since the answer may repeat them."""
     error.args = (scrub(str(error)),)
     error.snapshot = msgspec.structs.replace(snapshot, usage=usage or snapshot.usage)
     error.attempts = attempts

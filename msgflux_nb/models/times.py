@@ -27,7 +27,7 @@ class Times:
         self._began: float | None = None
         self._attempt_began = 0.0
         self._first_content: float | None = None
-        self._first_words: float | None = None  # the first content that is no reasoning
+        self._first_words: float | None = None  # the first content other than reasoning
         self._last_content: float | None = None
         self._over_since: float | None = None  # when [DONE] or an error came
         self._late_since: float | None = None  # when bytes first came after the limit
@@ -86,7 +86,7 @@ class Times:
 
     @property
     def has_words(self) -> bool:
-        """Whether content came that is no reasoning."""
+        """Whether content other than reasoning has come."""
         return self._first_words is not None
 
     @property

@@ -5,7 +5,7 @@ export const SHOWN_CHARACTERS = 2000;
 const MOMENT = /^(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d:\d\d)(?::(\d{0,2}(?:\.\d+)?))?(Z|[+-]\d\d:\d\d)?$/;
 
 /**
- * Return a value as `shown` of `display/values.py` writes it at the end.
+ * Return a value as `readable` of `display/values.py` writes it at the end.
  * @param {any} value
  * @param {string} [type] its declared type
  * @returns {string}

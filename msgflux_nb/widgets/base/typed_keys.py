@@ -31,7 +31,7 @@ def without_keys(value: Any) -> Any:
 
 
 def _texts(value: Any) -> Iterator[str]:
-    """Yield all texts in a tree but pixels, which are no text and may look like keys."""
+    """Yield the texts in a tree, without data URLs: their base64 may look like a key."""
     if isinstance(value, str):
         if not _DATA.match(value):
             yield value

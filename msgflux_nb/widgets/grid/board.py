@@ -183,9 +183,9 @@ class Board:
     def _filled(self, column: int) -> dict[str, Any]:
         if self.filling is None:
             return {}
-        spent = self.filling.seconds[column]
         told: dict[str, Any] = {"cost": self.filling.costs[column], "failed": self.filling.failed[column]}
-        told |= {"seconds": sum(spent) / len(spent) if spent else None}
+        timed = self.filling.timed[column]
+        told |= {"seconds": self.filling.seconds[column] / timed if timed else None}
         marked, right = self.filling.marked[column], self.filling.right[column]
         return told if not marked else told | _share(right, marked)
 

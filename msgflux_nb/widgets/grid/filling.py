@@ -20,8 +20,10 @@ class Filling:
     Attributes:
         failed: the number of answers that failed, by column.
         asked: the positions in flight at the last call of ``news``.
-        costs: the known cost in dollars, by column; None for none.
-        seconds: the known seconds of each answer, by column.
+        costs: the sum of the known costs in dollars, by column; None for none. An answer that was asked for again after
+            an interrupt has no known cost.
+        seconds: the sum of the known seconds, by column.
+        timed: the number of answers whose seconds are known, by column.
         marks: the marks of the answers so far by a truth; None without one.
         right: the sum of the marks, by column.
         marked: the number of answers with a mark, by column.
@@ -35,7 +37,7 @@ class Filling:
         self.asked: frozenset[int] = frozenset()
         self.failed = [0] * self._width
         self.costs: list[float | None] = [None] * self._width
-        self.seconds: list[list[float]] = [[] for _ in range(self._width)]
+        self.seconds, self.timed = [0.0] * self._width, [0] * self._width
         self.marks = begun_marks(run, run.scorer)
         self.right, self.marked = [0.0] * self._width, [0] * self._width
         ledger = run.batch.ledger
@@ -62,7 +64,8 @@ class Filling:
         if cost is not None:
             self.costs[column] = (self.costs[column] or 0) + cost
         if seconds is not None:
-            self.seconds[column].append(seconds)
+            self.seconds[column] += seconds
+            self.timed[column] += 1
 
     def _mark(self, positions: list[int]) -> None:
         if self.marks is None:

@@ -202,8 +202,10 @@ export function tokenLens(play, signal) {
 
   const drawHeat = oncePerFrame(() => {
     let bits = 0;
+    let most = 0;
     tokens.forEach((token, at) => {
       const share = takenShare(token, heat.value());
+      most = Math.max(most, doubtOf(share));
       const doubt = doubtOf(share).toFixed(3);
       const [word, bar] = [buttons[at], strip.children[at]];
       if (word) word.style.setProperty("--mf-doubt", doubt);
@@ -211,7 +213,6 @@ export function tokenLens(play, signal) {
       bits += Math.log2(1 / Math.max(share, 1e-9));
       if (word) word.title = `${spelled(token[0])} ${percent(share)}`;
     });
-    const most = Math.max(0, ...tokens.map((token) => doubtOf(takenShare(token, heat.value()))));
     steps.forEach((step, place) => step.style.setProperty("--mf-doubt", ((most * place) / (steps.length - 1)).toFixed(3)));
     const at = heat.value() === 1 ? "" : ` at ${heat.value()}`;
     was.hidden = heat.value() === 1;
