@@ -56,7 +56,7 @@ def check(arguments: argparse.Namespace) -> int:
     from .models.again import check_live
 
     if arguments.base_url is not None and not arguments.live:
-        raise RecordingError("--base-url is for check --live; without --live nothing is sent")
+        raise RecordingError("--base-url has an effect only with check --live. Add --live, or leave --base-url out.")
     wrong = total = 0
     for recording in read_recordings(arguments.path):
         found = check_live(recording, arguments.base_url) if arguments.live else offline(recording)

@@ -120,7 +120,9 @@ class Image(msgspec.Struct, frozen=True):
     def _held(self) -> bytes:
         data = self.data
         if data is None:
-            raise MediaError(f"the model sent only the address of this image, which is never fetched: {self.url[:200]}")
+            raise MediaError(
+                f"expected the image's data, got only its address, which this package never fetches: {self.url[:200]}"
+            )
         return data
 
 

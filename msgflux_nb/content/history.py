@@ -223,4 +223,4 @@ class History:
 
     def _check(self, position: int) -> None:
         if not 0 <= position < len(self):
-            raise IndexError(f"the conversation has {len(self)} turns; there is no number {position}")
+            raise IndexError(f"expected the position of one of {len(self)} turns, the first is 0; got {position}")

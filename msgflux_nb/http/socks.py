@@ -133,12 +133,15 @@ def _socks5(socksio: Any, route: Route, proxy: Proxy) -> Conversation:
     try:
         talk.send(v5.SOCKS5AuthMethodsRequest([wanted]))
         if talk.receive_data((yield from unread.read(talk.data_to_send(), 2))).method != wanted:
-            raise OSError("it wants another way to log in: user and password in its address, or none")
+            raise OSError(
+                "it refused the way to log in. Put user and password in its address, socks5h://USER:PASSWORD@HOST, or "
+                "remove them if it takes none"
+            )
         if proxy.auth is not None:
             user, password = (part.encode()[:255] for part in proxy.auth)
             talk.send(v5.SOCKS5UsernamePasswordRequest(user, password))
             if not talk.receive_data((yield from unread.read(talk.data_to_send(), 2))).success:
-                raise OSError("it wants another user name and password")
+                raise OSError("it refused the user name or the password in its address")
         talk.send(v5.SOCKS5CommandRequest.from_address(v5.SOCKS5Command.CONNECT, (route.host, route.port)))
         start = yield from unread.read(talk.data_to_send(), 5)
         left = {1: 5, 4: 17}.get(start[3], start[4] + 2)

@@ -269,7 +269,9 @@ def _bytes(value: str) -> bytes:
 def _check_framing(answer: http.client.HTTPResponse) -> None:
     lengths = {part.strip() for value in answer.headers.get_all("content-length", ()) for part in value.split(",")}
     if not answer.chunked and (len(lengths) > 1 or any(not one.isdigit() for one in lengths)):
-        raise httpx.RemoteProtocolError(f"expected the length of the answer, got {sorted(lengths)!r}"[:QUOTED_BYTES])
+        raise httpx.RemoteProtocolError(
+            f"expected one Content-Length that is a whole number, got {sorted(lengths)!r}"[:QUOTED_BYTES]
+        )
     coding = str(answer.headers.get("transfer-encoding", "identity")).strip().lower()
     if coding not in ("chunked", "identity", ""):
         raise httpx.RemoteProtocolError(f"expected an answer that is chunked or plain, got {coding!r}"[:QUOTED_BYTES])

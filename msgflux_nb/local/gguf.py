@@ -107,7 +107,9 @@ def _read_pairs(file: BinaryIO, path: Path, until: str | None = None) -> dict[st
         )
     version, _tensors, count = struct.unpack("<IQQ", _exactly(file, 20))
     if version not in (2, 3):
-        raise ValueError(f"version {version}; 2 and 3 are known")
+        raise LocalModelError(
+            f"{path} is a GGUF file of version {version}; expected version 2 or 3. Convert it, or use another file."
+        )
     if count > _MOST_PAIRS:
         raise ValueError(f"{count:,} pairs; at most {_MOST_PAIRS:,} are read")
     pairs: dict[str, Any] = {}

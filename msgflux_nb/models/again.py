@@ -141,7 +141,10 @@ def ask_again(recording: Recording, line: RecordedExchange, base_url: str | None
         MsgfluxError: the call failed.
     """
     if line.hidden:
-        raise RecordingError("something secret was hidden in this request, so it cannot be sent again")
+        raise RecordingError(
+            "part of this request was hidden as a secret when it was recorded, so it cannot be sent again. Record it "
+            "anew: run its code inside mf.record(path)"
+        )
     model = _model(recording, line, base_url, live=True).numbered(line.sample)
     answered = line.status is not None and line.status < 300 and line.end in ("whole", "left")
     return model.resend(_request(recording, line), max_retries=model.max_retries if answered else 0)
@@ -188,8 +191,8 @@ def record_again(
                 lost += _has_answer(recording, line)
         if lost:
             raise RecordingError(
-                f"{path} was not replaced: {lost} of its requests have an answer in it and failed now. The new "
-                f"recording is {recorder.partial}."
+                f"{path} was not replaced: {lost} requests that it answers failed this time. What was recorded now is "
+                f"in {recorder.partial}; remove the cause of the failures and run the command again."
             )
     return again
 

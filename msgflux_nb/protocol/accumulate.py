@@ -120,7 +120,7 @@ class Accumulator:
             return self._read_items(self._sse.feed(b"".join(self._body)))
         if self._body_size > _BODY_LIMIT:
             self._body.clear()
-            self.failure = NotAnApiError(f"the answer is larger than {_BODY_LIMIT:,} bytes, and no event stream.")
+            self.failure = NotAnApiError(f"expected an event stream, got over {_BODY_LIMIT:,} bytes of another kind.")
         return []
 
     def close(self) -> list[Event]:
@@ -383,7 +383,7 @@ class Accumulator:
                 chat = self._reader is None
                 self._apply({"usage": value.get("usage")} if failed and chat else value, events, whole)
         except RecursionError:
-            self.failure = self.failure or ServerError("a chunk of the stream is nested too deep to be read.")
+            self.failure = self.failure or ServerError("a chunk of the stream is nested too deeply to be read.")
 
     def _note_kind(self, payload: dict[str, Any]) -> None:
         """Note whether the payload is a chat completion: Cloudflare and Anthropic also stream in other forms."""

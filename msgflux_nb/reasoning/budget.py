@@ -91,7 +91,7 @@ class Budget:
         """Count a call.
 
         Raises:
-            ValueError: a limit cannot be kept, because the provider does not report what it limits.
+            ValueError: a limit cannot be enforced, because the provider does not report what it limits.
         """
         self.calls += 1
         self.tokens += tokens or 0
@@ -102,7 +102,7 @@ class Budget:
             self._largest[name] = max(self._largest[name], value or 0.0)
             if name in self._limits and value is None:
                 what = "how many tokens a call took" if name == "max_tokens" else "what a call cost"
-                raise ValueError(f"{name} cannot be kept: {what} is not known. Use max_calls or max_seconds.")
+                raise ValueError(f"{name} cannot be enforced: {what} is not known. Use max_calls or max_seconds.")
 
     def reached(self) -> str | None:
         """Return the name of a reached limit, or None."""

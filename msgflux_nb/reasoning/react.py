@@ -209,7 +209,10 @@ class _ReactLoop(ToolLoop):
         self._answer_tool = AnswerTool(answer, self._prompts.final_answer) if answer_tool else None
         if self._answer_tool is not None:
             if AnswerTool.name in self.tools:
-                raise ValueError(f"answer_tool: {AnswerTool.name} is a tool of yours. Give it another name.")
+                raise ValueError(
+                    f"answer_tool=True adds a tool named {AnswerTool.name}, and one of your tools has that name. "
+                    "Rename yours."
+                )
             self.schemas.append(self._answer_tool.schema)
         self._task, self._max_steps, self._longest = task, max_steps, result_max_characters
         self.log = Log(Budget(budget, reserved=1), on_event)

@@ -275,13 +275,13 @@ _stores_lock = threading.Lock()
 
 
 def open_stores() -> list[Store]:
-    """Return the stores with a file that this process has opened, in order of opening."""
+    """Return the stores with a file that this process has opened and not closed, in order of opening."""
     with _stores_lock:
-        return list(_stores.values())
+        return [store for store in _stores.values() if not store.worker.closed]
 
 
 def open_store(path: str | os.PathLike[str]) -> Store:
-    """Return the store at a path; the same object for the same path.
+    """Return the store at a path; the same object for the same path until it is closed.
 
     Raises:
         StoreError: the file cannot be created, read or written, or is not a store.
@@ -289,7 +289,7 @@ def open_store(path: str | os.PathLike[str]) -> Store:
     place = file_of(path).absolute()
     with _stores_lock:
         store = _stores.get(place)
-        if store is None:
+        if store is None or store.worker.closed:
             store = _stores[place] = Store(place)
         elif not place.exists():
             store.restore_file()

@@ -103,7 +103,9 @@ class Notes:
         """
         left = self._worker.flush(within)
         if self._worker.closed and self._waiting():
-            raise StoreError("the store was closed before everything was written.")
+            raise StoreError(
+                "the store was closed before everything was written. Repeat what you rated or corrected last."
+            )
         if left and self.trouble is not None:
             raise StoreError(self.trouble)
 

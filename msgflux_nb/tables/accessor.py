@@ -55,7 +55,10 @@ class FrameAccessor(SeriesAccessor):
         """
         report = self._data.attrs.get("report")
         if not isinstance(report, dict):
-            raise TypeError("expected a result of extract, got a frame without attrs['report']")
+            raise TypeError(
+                "expected a result of extract, got a frame without attrs['report']; use the table as extract returned "
+                "it, since merging or grouping makes a new one"
+            )
         return report
 
     def retry(

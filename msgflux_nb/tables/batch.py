@@ -347,7 +347,7 @@ class Batch:
         turn.pay(outcome.cost)
         await self._keep(prepared, outcome)
         if self._max_cost is not None and outcome.cost is None:
-            self.stop(f"max_cost cannot be kept, since the price of {self._model.name} is not known")
+            self.stop(f"max_cost cannot be enforced, since the price of {self._model.name} is not known")
         return ended
 
     async def _keep(self, prepared: Any, outcome: Outcome) -> None:

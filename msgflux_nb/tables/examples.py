@@ -86,4 +86,4 @@ def _cells(row: Any) -> Iterable[tuple[Any, Any]]:
     if isinstance(row, Mapping) or hasattr(row, "items"):  # a row of a DataFrame is a Series
         cells: Iterable[tuple[Any, Any]] = row.items()
         return cells
-    raise TypeError(f"expected a text or cells by column, got {type(row).__name__!r}")
+    raise TypeError(f"expected a text, or a dict of cells by column, got {type(row).__name__!r}")

@@ -100,7 +100,7 @@ def test_an_address_is_named_and_never_loaded_read_or_saved(url: str, words: str
     assert loaded(image.html()) == []
     assert words in repr(image)
     for use in (lambda: image.save(tmp_path / "made"), image.to_pillow):
-        with pytest.raises(MediaError, match="never fetched"):
+        with pytest.raises(MediaError, match="never fetches"):
             use()
     assert list(tmp_path.iterdir()) == []
 

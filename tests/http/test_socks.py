@@ -140,7 +140,7 @@ def test_an_encrypted_connection_goes_through(
 def test_a_wrong_login_and_a_refusal_are_said(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(socks5(9, [], login=(b"me", b"right"))) as proxy:
         monkeypatch.setenv("ALL_PROXY", f"socks5://me:hidden@127.0.0.1:{proxy.port}")
-        with pytest.raises(mf.ConnectionFailedError, match="wants another user name and password") as caught:
+        with pytest.raises(mf.ConnectionFailedError, match="refused the user name or the password") as caught:
             ask(model_at("http://api.invalid/v1"), "Hi")
         assert "hidden" not in str(caught.value)
         monkeypatch.setenv("ALL_PROXY", f"socks5://127.0.0.1:{proxy.port}")

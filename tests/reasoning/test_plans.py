@@ -122,7 +122,7 @@ def test_a_tool_of_the_name_of_the_answer_is_refused(twin: bool) -> None:
     def final_answer() -> str:
         return ""
 
-    with pytest.raises(ValueError, match="Give it another name"):
+    with pytest.raises(ValueError, match="Rename yours"):
         run("react", twin, model("http://127.0.0.1:9"), "add", tools=[final_answer], answer_tool=True)
 
 
@@ -210,7 +210,7 @@ def test_a_limit_ends_a_vote_as_it_stands(limit: str, most: float, twin: bool) -
 
 @both
 def test_a_cost_that_is_not_known_ends_a_plan_that_has_to_keep_it(twin: bool) -> None:
-    with serving(chain("yes")) as server, pytest.raises(ValueError, match="max_cost cannot be kept") as caught:
+    with serving(chain("yes")) as server, pytest.raises(ValueError, match="max_cost cannot be enforced") as caught:
         run("self_consistency", twin, model(server.url), "well?", n=50, max_cost=1)
     assert len(caught.value.plan.responses) == 1
 

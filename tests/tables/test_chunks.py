@@ -433,7 +433,7 @@ def test_the_text_of_a_pdf_is_read_by_page_with_the_page_in_the_spans(tmp_path: 
     ("data", "said"),
     [
         (b"%PDF-1.4 nothing", "a PDF that cannot be read"),
-        (b"hello", "its beginning is not that of a PDF"),
+        (b"hello", "does not begin with %PDF"),
         ("none.pdf", "does not exist"),
     ],
 )

@@ -259,7 +259,7 @@ def test_max_cost_that_cannot_be_kept_stops_all_partitions(counting: Counting) -
     lazy = mf.extract(parts(), Person, model=hosted(counting, name="openai/of-no-price"), max_cost=1, max_concurrency=1)
     whole = lazy.compute(scheduler="synchronous")
     assert states(whole) == {"ok": 1, "pending": 23}
-    assert whole["_error"].dropna().str.contains("max_cost cannot be kept").all()
+    assert whole["_error"].dropna().str.contains("max_cost cannot be enforced").all()
 
 
 def test_the_first_failure_stops_all_partitions(counting: Counting) -> None:

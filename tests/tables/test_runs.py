@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.storage.answers import open_store
 from msgflux_nb.tables import run
 from msgflux_nb.tables.run import known_runs
 from tests.scripted import Reply, completion, error
@@ -94,6 +95,15 @@ def test_the_runs_of_a_file_are_listed_by_another_kernel(counting: Counting, pat
     assert mf.runs(path)["run"].tolist() == names
     assert set(mf.runs(path)["state"]) == {"complete"}
     assert mf.runs()["run"].tolist() == names  # it has been opened
+
+
+def test_a_store_that_was_closed_is_left_out_of_the_list_and_opened_again_by_name(
+    counting: Counting, path: Path
+) -> None:
+    counting.extract(["Ada"], store=path)
+    open_store(path).close()
+    assert path.name not in " ".join(map(str, mf.runs()["store"]))
+    assert len(mf.runs(path)) == 1
 
 
 def test_a_file_that_is_not_there_is_not_made(path: Path) -> None:

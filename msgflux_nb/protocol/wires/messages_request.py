@@ -269,7 +269,10 @@ def _block(part: Any) -> Iterator[dict[str, Any]]:
         case "file":
             yield {**_document(part.get("file")), **_beside(part, "file")}
         case "input_audio" | "video_url" as kind:
-            raise BadRequestError(f'a content part of type "{kind}" does not exist on Anthropic\'s Messages wire.')
+            raise BadRequestError(
+                f'a content part of type "{kind}" does not exist on Anthropic\'s Messages wire. Leave it out, or ask a '
+                "model of another provider. Nothing was sent."
+            )
         case _:
             yield part
 

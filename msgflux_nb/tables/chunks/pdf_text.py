@@ -50,7 +50,7 @@ def paged_text(cell: Any, folder: Path | None) -> Any:
     try:
         data = read(cell if folder is None else confined(cell, folder)).data
         if b"%PDF-" not in data[:1024]:
-            raise ValueError("its beginning is not that of a PDF")
+            raise ValueError("expected a PDF, got a file that does not begin with %PDF")
         reader = PdfReader(io.BytesIO(data))
         pages = [page.extract_text().strip() for page in reader.pages]
     except Exception as error:  # pypdf raises all kinds of errors for damaged files

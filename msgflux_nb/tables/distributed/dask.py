@@ -146,7 +146,7 @@ class _Task:
         except AuthenticationError as error:
             if error.status is None:
                 raise AuthenticationError(
-                    f"{error} This was worker {link.worker}: its own environment counts."
+                    f"{error} The error is from worker {link.worker}: set the variable in that worker's environment."
                 ) from None
             raise
 

@@ -301,7 +301,7 @@ def _stored(cells: list[Any], dtype: ValuesDtype) -> Any:
         return arrow_array(cells, dtype.arrow_type)
     write, only = _TEXTS[dtype.stored][0], _TEXT_TYPES.get(dtype.stored)
     if only is not None and not set(map(type, cells)) <= {only, type(None)}:
-        raise InexactError(f"expected cells of {only.__name__}")
+        raise InexactError(f"expected only cells of type {only.__name__}")
     return pa.array([None if cell is None else write(cell) for cell in cells], type=pa.string())
 
 

@@ -127,7 +127,10 @@ def _read(told: Any, inputs: Any) -> tuple[Rows | None, list[tuple[Any, Rows | N
         )
     turns = [_turn(turn, inputs) for turn in told]
     if all(rows is None for _, rows in turns):
-        raise ValueError("no message names a column, so every input would be sent the same")
+        raise ValueError(
+            "expected a column in braces, such as {text}, in at least one message; without one the request would be "
+            "the same for every input"
+        )
     return None, turns
 
 

@@ -231,7 +231,10 @@ def _by_label(given: Any, index: pd.Index[Any]) -> Any:
     if given.index.equals(index):
         return given
     if not given.index.is_unique:
-        raise ValueError("score: the truth's labels are not those of the inputs, and one occurs twice")
+        raise ValueError(
+            "score: expected each label once in a truth whose labels differ from the inputs'; at least one occurs "
+            "twice. Drop the others: truth[~truth.index.duplicated()]"
+        )
     found = given.reindex(index)
     if not index.isin(given.index).any():
         raise ValueError(

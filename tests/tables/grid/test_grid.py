@@ -136,7 +136,7 @@ def test_a_list_of_messages_is_a_prompt(server: Server) -> None:
     sent = server.bodies[0]["messages"]
     assert sent[0] == turns[0]
     assert "login" in sent[1]["content"] or "invoice" in sent[1]["content"]
-    with pytest.raises(ValueError, match="no message names a column"):
+    with pytest.raises(ValueError, match="expected a column in braces"):
         quiet({"turns": [turns[0]]}, INPUTS, models=model_at(server.url))
 
 
