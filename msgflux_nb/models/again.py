@@ -191,8 +191,8 @@ def record_again(
                 lost += _has_answer(recording, line)
         if lost:
             raise RecordingError(
-                f"{path} was not replaced: {lost} requests that it answers failed this time. What was recorded now is "
-                f"in {recorder.partial}; remove the cause of the failures and run the command again."
+                f"{path} was not replaced: of the requests that it answers, {lost} failed this time. What was "
+                f"recorded now is in {recorder.partial}; remove the cause of the failures and run the command again."
             )
     return again
 

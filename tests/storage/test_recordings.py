@@ -954,7 +954,7 @@ def test_again_leaves_a_recording_whose_answers_do_not_come_any_more(
     before = path.read_bytes()
     with serving(failure, error(404, "no such model")) as server:
         assert main(["recordings", "again", "--base-url", server.url, str(path)]) == 1
-    assert "was not replaced: 1 of its requests" in capsys.readouterr().err
+    assert "was not replaced: of the requests that it answers, 1 failed this time" in capsys.readouterr().err
     assert path.read_bytes() == before
     assert len(Recording(path.with_name(f"{path.name}.partial")).exchanges) == 2
 
