@@ -83,6 +83,7 @@ __all__ = [
     "UnknownNameError",
     "ValidationFailedError",
     "WrongKeyError",
+    "brief",
     "printable",
 ]
 
@@ -94,6 +95,14 @@ _CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]"
 def printable(text: str) -> str:
     r"""Return text with control characters escaped, such as ``\x1b``, so that no terminal obeys them."""
     return _CONTROLS.sub(lambda found: ascii(found[0])[1:-1], text.replace("\r\n", "\n"))
+
+
+def brief(value: object, most: int = 60) -> str:
+    """Return the beginning of a value's ``repr``; of a value that is nested too deep to have one, its type."""
+    try:
+        return repr(value)[:most]
+    except RecursionError:
+        return f"a {type(value).__name__} that is nested too deep to be shown"
 
 
 class Fault(StrEnum):

@@ -9,7 +9,7 @@ import difflib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
-from ..errors import BadRequestError
+from ..errors import BadRequestError, brief
 
 __all__ = ["ROLES", "check_messages", "check_part", "check_role", "meant"]
 
@@ -130,11 +130,15 @@ def check_role(message: dict[str, Any], place: str) -> str:
             "mf.ChatBlock.user(text, media=[part])."
         )
     if not isinstance(role, str):
-        came = f"role {role!r:.40}" if "role" in message else f"a dict with {', '.join(map(str, message)) or 'nothing'}"
+        came = (
+            f"role {brief(role, 40)}"
+            if "role" in message
+            else f"a dict with {', '.join(map(str, message)) or 'nothing'}"
+        )
         raise BadRequestError(f"{place}: expected a role, one of {', '.join(ROLES)}; got {came[:120]}; {_EXAMPLE}.")
     if role not in ROLES:
         raise BadRequestError(
-            f"{place}: expected a role, one of {', '.join(ROLES)}; got {role!r:.40}.{meant(role.lower(), ROLES)}"
+            f"{place}: expected a role, one of {', '.join(ROLES)}; got {brief(role, 40)}.{meant(role.lower(), ROLES)}"
         )
     return role
 
@@ -168,7 +172,7 @@ def check_part(part: Any, place: str, parts: Collection[str] = ()) -> None:
     """
     if isinstance(part, str):
         raise BadRequestError(
-            f'{place}: expected a content part, got a str. Write {{"type": "text", "text": {part!r:.40}}}.'
+            f'{place}: expected a content part, got a str. Write {{"type": "text", "text": {brief(part, 40)}}}.'
         )
     kind = part.get("type") if isinstance(part, dict) else None
     if not isinstance(kind, str):
@@ -185,8 +189,8 @@ def check_part(part: Any, place: str, parts: Collection[str] = ()) -> None:
         return
     if kind not in PARTS:
         raise BadRequestError(
-            f"{place}: no content part is of type {kind!r:.40}.{meant(kind, PARTS)} The types are: "
-            f'{", ".join(PARTS)}. If your server takes others, name them: profile={{"parts": [{kind!r:.40}]}}.'
+            f"{place}: no content part is of type {brief(kind, 40)}.{meant(kind, PARTS)} The types are: "
+            f'{", ".join(PARTS)}. If your server takes others, name them: profile={{"parts": [{brief(kind, 40)}]}}.'
         )
     needed = PARTS[kind]
     if needed is None:
@@ -209,7 +213,7 @@ def _check_calls(calls: Any, place: str) -> None:
         if not isinstance(inner, dict) or not isinstance(inner.get("name"), str):
             raise BadRequestError(
                 f'{place}.tool_calls[{number}]: expected {{"id": ..., "type": "function", "function": {{"name": ..., '
-                f'"arguments": "..."}}}}, got {call!r:.80}. response.to_messages() writes the turn.'
+                f'"arguments": "..."}}}}, got {brief(call, 80)}. response.to_messages() writes the turn.'
             )
 
 
@@ -220,7 +224,7 @@ def _wrong_field(part: dict[str, Any], kind: str, field: str) -> str:
         "input_audio": '{"data": base64, "format": "wav"}',
         "file": '{"filename": ..., "file_data": "data:..."}',
     }
-    came = f"{part[field]!r:.60}" if field in part else f"a dict with {', '.join(map(str, part))[:60]}"
+    came = brief(part[field]) if field in part else f"a dict with {', '.join(map(str, part))[:60]}"
     return f"expected {field} in a part of type {kind!r}, {forms.get(kind, 'a str')}, got {came}."
 
 

@@ -11,6 +11,9 @@ import itertools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from ..errors import BadRequestError
+from .depth import refuse_deep
+
 __all__ = ["History"]
 
 Message = dict[str, Any]
@@ -63,7 +66,7 @@ class History:
     def __init__(self, messages: Iterable[Message] = ()) -> None:
         self._root = _Node(None)
         self._before: list[tuple[_Node, list[_Node]]] = []
-        self._show(list(messages), new_from=None)
+        self._show(_checked(messages), new_from=None)
 
     @property
     def messages(self) -> list[Message]:
@@ -87,9 +90,13 @@ class History:
         """Make ``messages`` the conversation; leading turns that it shares with the tree are reused.
 
         Messages are copied, except those that are in ``kept``.
+
+        Raises:
+            BadRequestError: a message is nested too deep; nothing is changed.
         """
+        messages = _checked(messages, self.kept)
         self._remember()
-        self._show(list(messages), new_from=None)
+        self._show(messages, new_from=None)
 
     def begin(self) -> None:
         """Start an empty conversation. ``undo`` and ``go_to`` bring the earlier turns back."""
@@ -101,9 +108,14 @@ class History:
         return not ids or any(child.id == ids[0] for child in self._root.children)
 
     def add(self, message: Message) -> None:
-        """Append a turn. It is always a new one: the same answer given twice makes two versions."""
-        self._remember()
+        """Append a turn. It is always a new one: the same answer given twice makes two versions.
+
+        Raises:
+            BadRequestError: the message is nested too deep; nothing is changed.
+        """
         messages = self.kept
+        _checked([message], messages)
+        self._remember()
         self._show([*messages, message], new_from=len(messages))
 
     def replace(self, position: int, message: Message) -> None:
@@ -145,7 +157,13 @@ class History:
         return [copy.deepcopy(child.message or {}) for child in [self._root, *self._path()][position].children]
 
     def add_versions(self, versions: Sequence[Sequence[Message]]) -> None:
-        """Append several versions of the next turns, each a list; the first one is shown."""
+        """Append several versions of the next turns, each a list; the first one is shown.
+
+        Raises:
+            BadRequestError: a message is nested too deep; nothing is changed.
+        """
+        for turns in versions:
+            _checked(turns)
         self._remember()
         path = self._path()
         end = path[-1] if path else self._root
@@ -224,3 +242,12 @@ class History:
     def _check(self, position: int) -> None:
         if not 0 <= position < len(self):
             raise IndexError(f"expected the position of one of {len(self)} turns, the first is 0; got {position}")
+
+
+def _checked(messages: Iterable[Message], known: Sequence[Message] = ()) -> list[Message]:
+    """Return messages as a list; those that are known are not looked into."""
+    found, own = list(messages), set(map(id, known))
+    for position, message in enumerate(found):
+        if id(message) not in own:
+            refuse_deep(message, f"messages[{position}]", BadRequestError)
+    return found

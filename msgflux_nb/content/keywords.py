@@ -6,8 +6,9 @@ import math
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from ..errors import SchemaError
+from ..errors import SchemaError, brief
 from .checks import meant
+from .depth import refuse_deep
 
 __all__ = ["check_keywords", "check_options", "refuse_unknown"]
 
@@ -21,16 +22,16 @@ def check_keywords(system_prompt: Any, prefilling: Any, generation_schema: Any, 
     """
     for name, value in (("system_prompt", system_prompt), ("prefilling", prefilling)):
         if value is not None and not isinstance(value, str):
-            raise TypeError(f"{name}: expected a str or None, got {type(value).__name__} ({value!r:.60})")
+            raise TypeError(f"{name}: expected a str or None, got {type(value).__name__} ({brief(value)})")
     if not isinstance(stream, bool):
-        raise TypeError(f"stream: expected True or False, got {stream!r:.60}")
+        raise TypeError(f"stream: expected True or False, got {brief(stream)}")
     schema = generation_schema
     if schema is not None and _is_instance(schema):
-        name = type(schema).__name__
+        name, came = type(schema).__name__, brief(schema, 80)
         raise SchemaError(
-            f"generation_schema: expected a type such as {name}, got an instance of it, {schema!r:.80}. Pass the class."
+            f"generation_schema: expected a type such as {name}, got an instance of it, {came}. Pass the class."
             if hasattr(type(schema), "__struct_fields__") or hasattr(type(schema), "__dataclass_fields__")
-            else f"generation_schema: expected a msgspec.Struct class or another type, got {schema!r:.80} ({name})."
+            else f"generation_schema: expected a msgspec.Struct class or another type, got {came} ({name})."
         )
 
 
@@ -49,7 +50,9 @@ def check_options(options: Mapping[str, Any]) -> None:
         if fits and name in ("stop", "modalities") and not isinstance(value, str):
             fits = all(isinstance(one, str) for one in value)
         if not fits:
-            raise TypeError(f"{name}: expected {words}, got {value!r:.60} ({type(value).__name__})")
+            raise TypeError(f"{name}: expected {words}, got {brief(value)} ({type(value).__name__})")
+        if isinstance(value, dict):
+            refuse_deep(value, name, ValueError)
         if isinstance(value, float) and not math.isfinite(value):
             raise ValueError(f"{name}: expected {words}, got {value!r}, which JSON does not have")
     if (options.get("max_retries") or 0) < 0:

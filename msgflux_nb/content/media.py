@@ -11,11 +11,11 @@ from typing import Any
 
 import msgspec
 
-from ..errors import MediaError
+from ..errors import MediaError, brief
 from . import pdf, picture, sound
 from .container import sniff
 from .notebook import resolve
-from .source import Source, check_url, has_bytes, is_url, read, short
+from .source import Source, check_url, has_bytes, is_url, read
 
 __all__ = [
     "Loaded",
@@ -169,7 +169,7 @@ def image_part(src: object, *, detail: str | None = None) -> dict[str, Any]:
         MediaError: see ``load_image``; also a URL of another scheme or of a private address.
     """
     if detail not in (None, "auto", "low", "high"):
-        raise MediaError(f'detail is "auto", "low" or "high", not {short(str(detail))}.')
+        raise MediaError(f'detail is "auto", "low" or "high", not {brief(detail, 80)}.')
     src = resolve(src)
     url = check_url(str(src)) if is_url(src) else load_image(src).url
     return _image_part(url, detail)
@@ -243,7 +243,7 @@ def video_part(url: str) -> dict[str, Any]:
         MediaError: the URL is not an https URL of a public host.
     """
     if not is_url(url):
-        raise MediaError(f"{short(str(url))} is not an https URL; a video is passed on by its URL only.")
+        raise MediaError(f"{brief(url, 80)} is not an https URL; a video is passed on by its URL only.")
     return {"type": "video_url", "video_url": {"url": check_url(url)}}
 
 

@@ -9,6 +9,7 @@ import msgspec
 
 from ..errors import MediaError, ToolCallError
 from . import media as _media
+from .depth import refuse_deep
 from .notebook import items_of
 
 __all__ = ["ChatBlock", "Message", "Part", "to_json"]
@@ -134,6 +135,7 @@ def _part(item: object, index: int) -> Part:
         return _media.media_part(item)
     if not isinstance(item.get("type"), str):
         raise MediaError(f"media[{index}] is a dict without a type; build parts with ChatBlock.image, .text, ...")
+    refuse_deep(item, f"media[{index}]", MediaError)
     return copy.deepcopy(item)
 
 
@@ -147,6 +149,7 @@ def to_json(value: object) -> str:
 
 
 def _to_json(result: object, call_id: str) -> str:
+    refuse_deep(result, f"the result of call {call_id!r}", ToolCallError)
     try:
         return to_json(result)
     except (TypeError, ValueError, OverflowError, RecursionError) as error:

@@ -10,6 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..errors import brief
 from .exercise import Exercise
 
 if TYPE_CHECKING:
@@ -122,10 +123,10 @@ def lesson(number: str | int) -> Lesson:
         >>> lesson(6).number
         '06'
     """
-    name = str(number).strip().upper()
+    name = (number if isinstance(number, str) else brief(number)).strip().upper()
     name = f"{int(name):02d}" if name.isdecimal() else name
     if name not in LESSONS:
-        raise ValueError(f"lesson: expected one of {', '.join(LESSONS)}, got {number!r}")
+        raise ValueError(f"lesson: expected one of {', '.join(LESSONS)}, got {brief(number)}")
     if name not in _begun:
         module = importlib.import_module(f"{__package__}.lessons.lesson_{name.lower()}")
         _begun[name] = module.LESSON

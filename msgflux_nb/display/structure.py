@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from msgspec import inspect
 
-from ..errors import SchemaError
+from ..errors import SchemaError, brief
 from ..generation.faults import REFUSALS
 from ..generation.generics import with_defaults
 from .literals import as_written
@@ -64,7 +64,7 @@ def type_name(type_: Any) -> str:
             return f"{origin.__name__}[{', '.join(map(type_name, typing.get_args(type_)))}]"
         return info_name(as_written(inspect.type_info(type_), type_))
     except REFUSALS:
-        return str(type_)
+        return brief(type_, 1_000)
 
 
 def type_info(type_: Any) -> inspect.Type:

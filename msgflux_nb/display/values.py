@@ -12,6 +12,8 @@ from typing import Any
 
 import msgspec
 
+from ..errors import brief
+
 __all__ = ["beginning", "readable"]
 
 _MOMENT = re.compile(r"(?:(\d{4}-\d\d-\d\d)[T ])?(\d\d:\d\d)(?::(\d\d(?:\.\d+)?))?(Z|[+-]\d\d:\d\d)?")
@@ -73,5 +75,5 @@ def _json(value: Any) -> str:
     try:
         encoded = msgspec.json.format(msgspec.json.encode(value), indent=0).decode()
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return str(value)
+        return brief(value, 1_000_000)
     return encoded[1:-1] if encoded.startswith('"') else encoded  # a date and the like, without JSON's quotes

@@ -15,6 +15,7 @@ from typing import Any
 
 import msgspec
 
+from ..content.depth import is_too_deep
 from ..errors import ValidationFailedError, described, ends_a_process
 from .choices import with_whole_choices
 from .deviations import conversions, key_warnings
@@ -262,11 +263,15 @@ def _failed(text: str, wire: WireSchema, failure: BaseException | None) -> Valid
 
 
 def json_texts(text: str) -> Iterator[str]:
-    """Yield the parts of a text that may be its JSON, the likeliest first: all of it, fences, bracketed spans."""
+    """Yield the parts of a text that may be its JSON, the likeliest first: all of it, fences, bracketed spans.
+
+    Parts that are nested too deep are left out; in place of the whole text comes an empty one.
+    """
     text = text.removeprefix("\ufeff").strip()
-    yield text  # nearly always this
+    yield "" if is_too_deep(text) else text  # nearly always this
     fenced = [match.group(1) for match in _FENCE.finditer(text)]
-    yield from (*reversed(fenced[-_TRIES:]), *reversed(_complete_values(text)[-_TRIES:]))
+    parts = (*reversed(fenced[-_TRIES:]), *reversed(_complete_values(text)[-_TRIES:]))
+    yield from (part for part in parts if not is_too_deep(part))
 
 
 def value_at(text: str, path: str) -> str | None:

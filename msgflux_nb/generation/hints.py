@@ -15,7 +15,7 @@ from typing import Annotated, Any
 __all__ = ["UNREADABLE", "class_hints", "field_hints", "taken_apart"]
 
 # Hints may be strings, which are evaluated: they may name something unknown, or not be Python at all.
-UNREADABLE = (TypeError, NameError, ValueError, AttributeError, SyntaxError)
+UNREADABLE = (TypeError, NameError, ValueError, AttributeError, SyntaxError, RecursionError)
 """What evaluating a hint may raise."""
 
 

@@ -12,11 +12,12 @@ from typing import Any
 
 import msgspec
 
+from ..content.depth import DEEPEST
+
 __all__ = ["Reading", "read_lenient"]
 
 _LIMIT = 1_000_000  # characters; a longer text that is not valid JSON is refused
 _MOST_ITEMS = 60_000
-_DEPTH_LIMIT = 500
 _SPACE = re.compile(r"[ \t\r\n]*")
 _ODD_SPACE = re.compile(r"[\s\ufeff\u200b]+")
 _COMMENT = re.compile(r"//[^\n]*|\#[^\n]*|/\*(?:[^*]|\*(?!/))*+\*/")
@@ -155,7 +156,7 @@ class _Reader:
     def _value(self) -> None:
         opening = self._text[self._at : self._at + 1]
         if opening in ("{", "["):
-            if len(self._open) >= _DEPTH_LIMIT:
+            if len(self._open) >= DEEPEST:
                 raise _AmbiguousError
             self._open.append(opening)
             self._out.append(opening)

@@ -9,7 +9,7 @@ import difflib
 import re
 from typing import Any
 
-from ..errors import SchemaError
+from ..errors import SchemaError, brief
 
 __all__ = ["check_name", "expected_tool", "is_server_tool", "name_of_tool", "read_tool"]
 
@@ -72,10 +72,14 @@ def check_name(name: str, place: str) -> None:
 def expected_tool(tool: Any, place: str) -> SchemaError:
     """Return the error for a value that is not a tool."""
     kind = tool.get("type") if isinstance(tool, dict) else None
-    near = f' Did you mean "type": "function"? It is {kind!r}.' if kind and _is_near("function", str(kind)) else ""
+    near = (
+        f' Did you mean "type": "function"? It is {kind!r}.'
+        if isinstance(kind, str) and _is_near("function", kind)
+        else ""
+    )
     return SchemaError(
         f'{place}: expected {{"type": "function", "function": {{"name": ..., "parameters": ...}}}}, the same in the '
-        f"form of another provider, or a tool that runs at the provider, got {repr(tool)[:120]}.{near} A Python "
+        f"form of another provider, or a tool that runs at the provider, got {brief(tool, 120)}.{near} A Python "
         "function can be passed as it is."
     )
 

@@ -16,7 +16,7 @@ from typing import Annotated, Any
 import msgspec
 from msgspec import Meta
 
-from ..errors import SchemaError, ToolCallError
+from ..errors import SchemaError, ToolCallError, brief
 from .annotations import is_default_of_another, read_annotated
 from .choices import with_whole_choices
 from .dialect import IN_WORDS
@@ -366,7 +366,7 @@ def _shown(value: Any) -> str:
     try:
         text = msgspec.json.encode(value).decode()
     except (TypeError, ValueError, RecursionError):
-        text = repr(value)
+        text = brief(value, 200)
     return _cut(text, 120)
 
 

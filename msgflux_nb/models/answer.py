@@ -143,7 +143,7 @@ class Answer:
         """The aggregator of the tool calls, as ``consume`` returns it; None without tool calls."""
         calls = self._call.tool_calls
         if calls is not None:
-            calls.message = self._call.turn()
+            calls.message, calls.scrub = self._call.turn(), self._call.exchange.scrub
         return calls
 
     @property
@@ -197,6 +197,10 @@ class Answer:
     def request(self) -> ChatRequest:
         """The request whose answer this is."""
         return self._call.request
+
+    def without_keys(self, text: str) -> str:
+        """Return a text without the keys of the request, which an answer may repeat."""
+        return self._call.exchange.scrub(text)
 
     def turn(self) -> dict[str, Any]:
         """Return the assistant's turn without its tool calls; ``to_messages`` adds them with their results."""

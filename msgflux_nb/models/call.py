@@ -402,7 +402,7 @@ class Call:
             return self._meant(self.exchange.plain.text)
         calls = self.tool_calls
         if calls is not None:
-            calls.message = self.turn()
+            calls.message, calls.scrub = self.turn(), self.exchange.scrub
             return calls
         snapshot, schema = self.snapshot, self.request.schema
         problem = problem_of(snapshot, structured=schema is not None, text=self.structure_text)

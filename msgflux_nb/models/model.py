@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Never
 
 from ..content.checks import meant
 from ..content.keywords import check_options, refuse_unknown
-from ..errors import NotFoundError
+from ..errors import NotFoundError, brief
 from ..http.limits import Timeout
 from ..local.default import RECOMMENDED, default_weights
 from ..local.gguf import control_tokens
@@ -163,7 +163,7 @@ def _wrong_secrets(api_key: Any, headers: Any) -> str | None:
         return f"extra_headers: expected a dict, got {type(headers).__name__}"
     for header, value in (headers or {}).items():
         if not isinstance(header, str) or not isinstance(value, str):
-            return f"extra_headers: expected str for each header, got {header!r:.40}: a {type(value).__name__}"
+            return f"extra_headers: expected str for each header, got {brief(header, 40)}: a {type(value).__name__}"
     return None
 
 
@@ -188,12 +188,12 @@ def _checked_name(
     if wrong is not None:
         raise TypeError(wrong)
     if cache is not None and not isinstance(cache, str | os.PathLike):
-        raise TypeError(f"cache: expected a path or None, got {cache!r:.60} ({type(cache).__name__})")
+        raise TypeError(f"cache: expected a path or None, got {brief(cache)} ({type(cache).__name__})")
     prefill_mode, wire = words
     if prefill_mode not in ("auto", "emulate"):
-        raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {prefill_mode!r}')
+        raise TypeError(f'prefill_mode: expected "auto" or "emulate", got {brief(prefill_mode)}')
     if wire not in (None, *WIRES):
-        raise TypeError(f"wire: expected one of {', '.join(WIRES)}, or None; got {wire!r}")
+        raise TypeError(f"wire: expected one of {', '.join(WIRES)}, or None; got {brief(wire)}")
     return name
 
 

@@ -15,9 +15,10 @@ from typing import Any, NamedTuple
 
 import msgspec
 
+from ..content.depth import DEEPEST
+
 __all__ = ["OpenString", "PartialJSON"]
 
-_DEPTH_LIMIT = 512
 _CHUNK_LENGTH = 1024
 _WHITE = " \t\n\r"
 _STRING_END = re.compile(r'["\\\x00-\x1f]')
@@ -144,8 +145,8 @@ class PartialJSON:
     # Between values: one mark at a time. The tables at the end say which method handles which mark.
 
     def _begin_container(self, mark: str, position: int) -> None:
-        if len(self._stack) >= _DEPTH_LIMIT:
-            self._fail(position, f"nested deeper than {_DEPTH_LIMIT}")
+        if len(self._stack) >= DEEPEST:
+            self._fail(position, f"nested deeper than {DEEPEST}")
             return
         container: Any = [] if mark == "[" else {}
         self._put(container)

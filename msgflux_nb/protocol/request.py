@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from ..content.checks import check_messages
+from ..content.depth import check_depth
 from ..content.keywords import check_keywords
 from ..errors import BadRequestError, PrefillError
 from ..generation.outline import outline
 from ..generation.schema import Dialect, WireSchema, wire_schema
 from ..generation.tool_forms import name_of_tool
-from .depth import check_depth
 from .left_out import left_out
 from .prefill import PrefillMode, checked_prefill, emulated_messages, prefilled_messages
 from .profile import Profile, SchemaMethod, Wire

@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from ..errors import ToolCallError, printable
+from ..content.depth import refuse_deep
+from ..errors import ToolCallError, brief, printable
 from .events import ToolCallDelta, ToolKind, Watchers
 from .sse import joined
 from .tool_call import GrowingCall, ToolCall, ToolCallState, json_text
@@ -36,6 +37,8 @@ class ToolCallAggregator:
 
     Attributes:
         message: the rest of the assistant's turn: its text, and fields that are sent back to the provider.
+        scrub: removes from an error the keys that a call repeats; that of an answer knows the keys of its model, one
+            that you make knows none. Copies and pickles have none either.
     """
 
     def __init__(self, *, streaming: bool = False) -> None:
@@ -46,6 +49,7 @@ class ToolCallAggregator:
                 without arguments does not count as complete.
         """
         self.message: dict[str, Any] = {"content": None}
+        self.scrub: Callable[[str], str] = str
         self._ended = not streaming
         self._calls: list[GrowingCall] = []
         # The last call for each of the server's indices and ids, and of each choice.
@@ -141,9 +145,12 @@ class ToolCallAggregator:
             if state.status == "complete":
                 calls.append(ToolCall(state.id, state.name, state.partial))
             elif strict:
-                raise ToolCallError(
-                    f"call {state.id!r} ({state.name or 'no name yet'}) is {state.status}: "
-                    f"{state.error or 'its arguments are still arriving'}. Its text is in .states."
+                why = state.error or "its arguments are still arriving"
+                if self.scrub(state.raw) != state.raw:  # the error may quote a part of a key, which nobody recognises
+                    why = "its arguments hold a key"
+                raise self._error(
+                    f"call {state.id!r} ({state.name or 'no name yet'}) is {state.status}: {why}. Its text is in "
+                    ".states."
                 )
         return calls
 
@@ -151,14 +158,15 @@ class ToolCallAggregator:
         """Add results by call id; a result is any JSON value, including None.
 
         Raises:
-            ToolCallError: an id is unknown; no result is added then.
+            ToolCallError: an id is unknown, or a result is nested too deep; no result is added then.
         """
         if not isinstance(results, Mapping):
             raise TypeError(f"insert_results: expected a dict of results by call id, got {type(results).__name__}")
         known = dict.fromkeys(call.known_id for call in self._calls)
         for call_id in results:
             if call_id not in known:
-                raise ToolCallError(f"no call has the id {call_id!r}; known ids: {', '.join(known) or 'none'}.")
+                raise self._error(f"no call has the id {call_id!r}; known ids: {', '.join(known) or 'none'}.")
+            refuse_deep(results[call_id], f"the result of {call_id!r}", self._error)
         self._results |= results
 
     def get_messages(self, *, allow_missing: bool = False, choice: int | None = None) -> list[dict[str, Any]]:
@@ -179,7 +187,7 @@ class ToolCallAggregator:
         missing = [state for _, state, result in answered if result is _MISSING]
         if missing and not allow_missing:
             names = ", ".join(f"{state.id} ({state.name})" for state in missing)
-            raise ToolCallError(
+            raise self._error(
                 f"no result for {names}. Pass results to insert_results, or leave these calls out with "
                 "allow_missing=True."
             )
@@ -200,6 +208,9 @@ class ToolCallAggregator:
 
         return aggregator_bundle(self)
 
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "scrub": str}
+
     def __len__(self) -> int:
         return len(self._calls)
 
@@ -214,7 +225,7 @@ class ToolCallAggregator:
         for what, given, type_ in (("call_index", index, int), ("tool_id", tool_id, str), ("name", name, str)):
             if given is not None and not isinstance(given, type_):
                 raise TypeError(
-                    f"{what}: expected {type_.__name__} or None, got {given!r:.60} ({type(given).__name__})"
+                    f"{what}: expected {type_.__name__} or None, got {brief(given)} ({type(given).__name__})"
                 )
         tool_id, name = joined(tool_id), joined(name)
         call = self._find(index, tool_id, name, text, choice)
@@ -244,6 +255,9 @@ class ToolCallAggregator:
             return None
         return last
 
+    def _error(self, text: str) -> ToolCallError:
+        return ToolCallError(self.scrub(text))
+
     def _result(self, state: ToolCallState) -> Any:
         if state.id in self._results:
             return self._results[state.id]
@@ -251,9 +265,10 @@ class ToolCallAggregator:
 
 
 def _whole_text(arguments: Any) -> str:
+    refuse_deep(arguments, "arguments", TypeError)
     try:
         return json_text(arguments)
-    except (TypeError, ValueError, RecursionError) as error:
+    except (TypeError, ValueError) as error:
         raise TypeError(
             f"arguments: expected a text, a dict or None, got {type(arguments).__name__}: {error}"
         ) from None

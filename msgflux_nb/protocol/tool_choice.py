@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from typing import Any
 
-from ..errors import BadRequestError
+from ..errors import BadRequestError, brief
 from ..generation.tool_forms import is_server_tool, name_of_tool
 
 __all__ = ["Choice", "choice_of", "is_forced"]
@@ -35,13 +35,14 @@ def choice_of(given: Any, tools: list[dict[str, Any]]) -> Choice:
         return choice
     if not tools:
         raise BadRequestError(
-            f"tool_choice is {given!r}, but there are no tool_schemas to choose from. Pass tool_schemas=[...] too."
+            f"tool_choice is {brief(given)}, but there are no tool_schemas to choose from. Pass tool_schemas=[...] too."
         )
     if choice != "required" and choice not in names:
         near = difflib.get_close_matches(str(choice), [*_WORDS, *names], 1)
         advice = f" Did you mean {near[0]!r}?" if near else ""
         raise BadRequestError(
-            f'tool_choice: expected "auto", "required", "none" or one of {", ".join(names)}; got {given!r}.{advice}'
+            f'tool_choice: expected "auto", "required", "none" or one of {", ".join(names)}; got {brief(given)}.'
+            f"{advice}"
         )
     return choice
 
@@ -61,7 +62,7 @@ def _in_dict(given: Any) -> Choice:
     if not isinstance(given, dict) or not isinstance(given.get("type"), str):
         raise BadRequestError(
             'tool_choice: expected "auto", "required", "none", the name of a tool, or a dict with a type such as '
-            f'{{"type": "function", "function": {{"name": ...}}}}; got {given!r:.120}.'
+            f'{{"type": "function", "function": {{"name": ...}}}}; got {brief(given, 120)}.'
         )
     inner = given.get(given["type"])
     name = inner.get("name") if isinstance(inner, dict) else given.get("name")

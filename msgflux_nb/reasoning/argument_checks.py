@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..content.checks import check_messages
+from ..errors import brief
 from .prompts import Prompts
 
 __all__ = ["check_answer", "check_count", "check_functions", "check_model", "check_task", "prompts_of"]
@@ -41,7 +42,7 @@ def check_count(**given: Any) -> None:
     """
     for name, number in given.items():
         if isinstance(number, bool) or not isinstance(number, int) or number < 1:
-            raise ValueError(f"{name}: expected at least 1, got {number!r}")
+            raise ValueError(f"{name}: expected at least 1, got {brief(number)}")
 
 
 def prompts_of(prompts: Any) -> Prompts:
@@ -78,4 +79,4 @@ def check_answer(answer: Any) -> None:
         return
     except TypeError:
         if not isinstance(answer, type):  # a class that msgspec does not support is checked by isinstance
-            raise TypeError(f"answer: expected a type, such as int or a Struct, got {answer!r}") from None
+            raise TypeError(f"answer: expected a type, such as int or a Struct, got {brief(answer)}") from None

@@ -9,6 +9,8 @@ import time
 from collections.abc import Callable
 from typing import Any, TypedDict
 
+from ..errors import brief
+
 __all__ = ["Budget", "Limits"]
 
 _WHOLE = ("max_calls", "max_tokens")  # limits that are counted
@@ -154,9 +156,9 @@ def _limit(name: str, value: Any) -> int | float | None:
         return None
     is_number = isinstance(value, numbers.Real) and not isinstance(value, bool)
     if not is_number or not value > 0:
-        raise ValueError(f"{name}: expected a number above 0, got {value!r}; leave it out for no limit")
+        raise ValueError(f"{name}: expected a number above 0, got {brief(value)}; leave it out for no limit")
     if name in _WHOLE and value != math.inf and value % 1 != 0:
-        raise ValueError(f"{name}: expected a whole number above 0, got {value!r}")
+        raise ValueError(f"{name}: expected a whole number above 0, got {brief(value)}")
     try:
         number = float(value)
     except OverflowError:  # an int of more than 300 digits

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any, Unpack, cast
 
-from ..errors import StreamInterruptedError, ToolCallError
+from ..errors import StreamInterruptedError, ToolCallError, brief
 from ..models.answer import Answer
 from ..protocol.tool_calls import ToolCall, ToolCallAggregator
 from .answer_tool import AnswerTool
@@ -193,7 +193,7 @@ class _ReactLoop(ToolLoop):
         budget: Limits,
     ) -> None:
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-            raise ValueError(f"max_steps: expected a number of at least 1, got {max_steps!r}")
+            raise ValueError(f"max_steps: expected a number of at least 1, got {brief(max_steps)}")
         check_count(result_max_characters=result_max_characters)
         if not isinstance(answer_tool, bool):
             raise TypeError(f"answer_tool: expected True or False, got {type(answer_tool).__name__}")

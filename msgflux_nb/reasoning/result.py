@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from ..content.depth import refuse_deep
 from ..display.plan import plan_bundle
 from ..errors import described
 from ..protocol.usage import Usage
@@ -116,6 +117,7 @@ def text_of(task: Any) -> str:
         return task
     if isinstance(task, list | tuple) and all(isinstance(message, dict) and "role" in message for message in task):
         return "\n\n".join(str(message.get("content") or "") for message in task)
+    refuse_deep(task, "a task or an answer", ValueError)
     try:
         return msgspec.json.encode(task, enc_hook=str).decode()
     except (TypeError, ValueError):

@@ -10,7 +10,7 @@ from typing import Any, Unpack
 
 import msgspec
 
-from ..errors import described
+from ..errors import brief, described
 from ..generation.plan import ChainOfThoughts
 from ..models.chat import ChatCompletion
 from .argument_checks import check_answer, check_count, check_functions, check_task, prompts_of
@@ -153,7 +153,7 @@ class _Vote:
     ) -> None:
         check_count(n=n)
         if not (stop is None or (isinstance(stop, str) and stop in ("beta", "window")) or callable(stop)):
-            raise ValueError(f'stop: expected "beta", "window", a function or None, got {stop!r}')
+            raise ValueError(f'stop: expected "beta", "window", a function or None, got {brief(stop)}')
         if not callable(model):
             raise TypeError(f"model: expected a model or a function that answers, got {type(model).__name__}")
         if judge is not None and not hasattr(judge, "acall"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -37,7 +38,7 @@ def choices_of(response: ModelResponse) -> list[JobResult]:
     """Return the value of each answer in a response, or why it cannot be read; for tool arguments only the first."""
     request = response.request
     if request.schema is None or request.schema_method == "tool":
-        return [_read(response.consume)]
+        return [_read(response.consume, str)]
 
     def read(choice: Any) -> Any:
         if choice.refusal:
@@ -47,11 +48,12 @@ def choices_of(response: ModelResponse) -> list[JobResult]:
         assert request.schema is not None
         return decode_answer(choice.text, request.schema).value
 
-    return [_read(lambda choice=choice: read(choice)) for choice in response.choices]
+    return [_read(lambda choice=choice: read(choice), response.without_keys) for choice in response.choices]
 
 
-def _read(work: Any) -> JobResult:
+def _read(work: Any, scrub: Callable[[str], str]) -> JobResult:
     try:
         return JobResult(work())
     except MsgfluxError as error:
+        error.args = (scrub(str(error)),)
         return JobResult(None, described(error), error)

@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from ..errors import StreamInterruptedError
+from ..errors import StreamInterruptedError, brief
 from ..protocol.events import Watchers
 from .plan_events import PlanStarted
 from .react import areact, react
@@ -167,7 +167,7 @@ def start(driver: Callable[..., Any], /, *given: Any, **keywords: Any) -> PlanRu
     known = {**_TWINS, **{twin: twin for twin in _TWINS.values()}}
     if driver not in known:
         names = ", ".join(f"mf.plan.{one.__name__}" for one in _TWINS)
-        raise TypeError(f"driver: expected one of {names}, got {driver!r:.80}")
+        raise TypeError(f"driver: expected one of {names}, got {brief(driver, 80)}")
     run = PlanRun(known[driver], given, keywords)
     run._begin()
     return run

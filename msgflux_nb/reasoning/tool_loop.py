@@ -14,7 +14,7 @@ from typing import Any, cast
 import msgspec
 
 from ..content.checks import check_messages
-from ..errors import ToolCallError
+from ..errors import ToolCallError, brief
 from ..generation.tool_forms import name_of_tool
 from ..generation.tool_schema import Tool, listed_tools, tool_schemas, tools_by_name
 from ..models.answer import Answer, ModelResponse
@@ -128,10 +128,10 @@ class ToolLoop:
     ) -> None:
         if not callable(getattr(model, "acall", None)):
             raise TypeError(
-                f"model: expected mf.Model.chat_completion(...), got {type(model).__name__} ({model!r:.60})"
+                f"model: expected mf.Model.chat_completion(...), got {type(model).__name__} ({brief(model)})"
             )
         if isinstance(max_steps, bool) or not isinstance(max_steps, int) or max_steps < 1:
-            raise ValueError(f"max_steps: expected a number of at least 1, got {max_steps!r}")
+            raise ValueError(f"max_steps: expected a number of at least 1, got {brief(max_steps)}")
         for name, callback in (("on_request", on_request), ("on_result", on_result), ("on_event", on_event)):
             if callback is not None and not callable(callback):
                 raise TypeError(f"{name}: expected a function or None, got {type(callback).__name__}")

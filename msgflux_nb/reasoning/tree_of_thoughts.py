@@ -9,6 +9,7 @@ from typing import Annotated, Any, Unpack
 import msgspec
 from msgspec import Meta
 
+from ..errors import brief
 from .argument_checks import check_answer, check_count, check_functions, check_model, check_task, prompts_of
 from .budget import Budget, Limits
 from .drive import JobResult, PlanJob, adrive, drive
@@ -328,11 +329,11 @@ def _thoughts(done: JobResult, given: bool) -> list[str]:
         return []
     thoughts = done.value if given else done.value.thoughts
     if isinstance(thoughts, str) or not isinstance(thoughts, Iterable):
-        raise TypeError(f"propose(path): expected a list of texts, got {thoughts!r}")
+        raise TypeError(f"propose(path): expected a list of texts, got {brief(thoughts)}")
     listed = list(thoughts)
     for thought in listed:
         if not isinstance(thought, str):
-            raise TypeError(f"propose(path): expected a list of texts, got {thought!r} in it")
+            raise TypeError(f"propose(path): expected a list of texts, got {brief(thought)} in it")
     return [str(thought) for thought in listed]  # NumPy's strings too
 
 
@@ -342,7 +343,7 @@ def _number(value: Any) -> float:
     except (TypeError, ValueError, OverflowError):
         number = math.nan
     if math.isnan(number):
-        raise TypeError(f"value(path): expected a number, got {value!r}")
+        raise TypeError(f"value(path): expected a number, got {brief(value)}")
     return number
 
 
@@ -350,7 +351,7 @@ def _verdict(value: Any) -> bool | None:
     if value is None:
         return None
     if type(value).__name__ not in ("bool", "bool_"):  # NumPy's too
-        raise TypeError(f"check(path): expected True (solved), False (dead) or None (cannot tell), got {value!r}")
+        raise TypeError(f"check(path): expected True (solved), False (dead) or None (cannot tell), got {brief(value)}")
     return bool(value)
 
 

@@ -44,8 +44,14 @@ def same_cell(found: Any, expected: Any, normalise: Normalise | None = normalise
         found: one cell.
         expected: the other.
         normalise: applied to texts before they are compared; None to compare them as they are.
+
+    Raises:
+        ValueError: a cell is nested too deep.
     """
-    return _same(_simple(found, normalise), _simple(expected, normalise), normalise)
+    try:
+        return _same(_simple(found, normalise), _simple(expected, normalise), normalise)
+    except RecursionError:
+        raise ValueError("a cell is nested too deep to be compared; compare a flatter field of it.") from None
 
 
 def _simple(cell: Any, normalise: Normalise | None) -> Any:

@@ -34,7 +34,7 @@ from typing import Any, Literal
 import msgspec
 from msgspec import inspect
 
-from ..errors import SchemaError
+from ..errors import SchemaError, brief
 
 __all__ = ["Column", "Kind", "alternatives", "columns", "record_fields"]
 
@@ -107,17 +107,19 @@ def columns(schema: Any, explode: str | None = None) -> tuple[Column, ...]:
     """
     try:
         kind = inspect.type_info(schema)
-    except (TypeError, NameError, ValueError) as error:
-        raise SchemaError(f"expected a type such as a msgspec.Struct class, got {schema!r}: {error}") from error
+    except (TypeError, NameError, ValueError, RecursionError) as error:
+        raise SchemaError(
+            f"expected a type such as a msgspec.Struct class, got {brief(schema, 200)}: {error}"
+        ) from error
     walk = _Walk(explode)
     found = tuple(walk.columns(kind, schema, {}, (), ()))
     if explode is not None and not walk.exploded:
         lists = ", ".join(repr(name) for name in walk.lists) or "there are none"
-        raise SchemaError(f"explode: {explode!r} is not a list in {schema!r}; lists: {lists}")
+        raise SchemaError(f"explode: {brief(explode)} is not a list in {brief(schema, 200)}; lists: {lists}")
     names = [column.name for column in found]
     for name in names:
         if names.count(name) > 1:
-            raise SchemaError(f"two fields of {schema!r} would both be the column {name!r}; rename one")
+            raise SchemaError(f"two fields of {brief(schema, 200)} would both be the column {name!r}; rename one")
     return found
 
 

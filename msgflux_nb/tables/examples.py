@@ -8,6 +8,7 @@ from typing import Any
 import msgspec
 
 from ..content.messages import ChatBlock, Message
+from ..errors import brief
 from .cells import cell_text
 
 __all__ = ["Example", "example_turns", "read_examples"]
@@ -53,10 +54,10 @@ def read_examples(examples: Iterable[Any] | None, schema: Any) -> list[Example]:
             value = answer if isinstance(answer, msgspec.Struct) else msgspec.convert(answer, schema)
             written = msgspec.json.encode(value).decode()
             msgspec.json.decode(written, type=schema)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(
-                f"examples: expected pairs of a text, or of cells by column, and its answer as {schema!r}; number "
-                f"{number} is not such a pair: {error}"
+                "examples: expected pairs of a text, or of cells by column, and its answer as "
+                f"{brief(schema, 200)}; number {number} is not such a pair: {error}"
             ) from None
         found.append(Example(asked, written))
     return found

@@ -13,6 +13,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
+from ..content.depth import refuse_deep
 from ..errors import SchemaError
 from .arrays import infer, objects, to_array
 from .dtypes import Column, columns
@@ -40,6 +41,7 @@ def to_frame(values: Any, *, explode: str | None = None) -> pd.DataFrame:
     Raises:
         TypeError: the values are of several types, or are not iterable.
         SchemaError: ``explode`` does not name a list.
+        ValueError: a cell is nested more than 200 levels deep.
 
     Example:
         >>> import msgspec
@@ -60,11 +62,24 @@ def to_frame(values: Any, *, explode: str | None = None) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame()
     kind = _common_type(rows) if len(kinds) > 1 else _family(type(rows[0]))
+    return _flat_enough(_frame_of(kind, rows, explode))
+
+
+def _frame_of(kind: Any, rows: list[Any], explode: str | None) -> pd.DataFrame:
     if explode is not None:
         return exploded_frame(kind, rows, pd.RangeIndex(len(rows)), explode)[0]
     if kind is dict:
         return _from_mappings(rows)
     return build_frame(_described(kind), Cells(rows), pd.RangeIndex(len(rows)), guess=True)
+
+
+def _flat_enough(frame: pd.DataFrame) -> pd.DataFrame:
+    """Refuse cells that are nested so deep that pandas could neither show nor write them."""
+    for position, dtype in enumerate(frame.dtypes):
+        if dtype.kind == "O":
+            for cell in frame.iloc[:, position].tolist():
+                refuse_deep(cell, f"to_frame: a cell of {str(frame.columns[position])!r}", ValueError)
+    return frame
 
 
 def frame_from_columns(schema: Any, values: Sequence[Any], index: pd.Index[Any]) -> pd.DataFrame:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ..errors import brief
+
 __all__ = ["label_digest", "label_place", "label_places", "row_place"]
 
 
@@ -15,7 +17,7 @@ def label_digest(index: pd.Index[Any]) -> str | None:
     """Return a digest of an index's labels and their order; None if a label has no hash."""
     try:
         hashes = pd.util.hash_pandas_object(index, index=False)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, RecursionError):
         return None
     return hashlib.sha256(np.asarray(hashes).tobytes()).hexdigest()[:16]
 
@@ -29,7 +31,7 @@ def label_places(index: pd.Index[Any], label: Any) -> list[int]:
     try:
         where: Any = index.get_loc(label)
     except (KeyError, TypeError, pd.errors.InvalidIndexError):
-        raise KeyError(f"no row has the label {label!r}") from None
+        raise KeyError(f"no row has the label {brief(label)}") from None
     return [int(place) for place in np.arange(len(index))[where].reshape(-1)]
 
 
@@ -44,7 +46,7 @@ def label_place(index: pd.Index[Any], label: Any) -> int:
     if len(places) > 1:
         named = ", ".join(map(str, places[:10])) + (", …" if len(places) > 10 else "")
         raise ValueError(
-            f"{label!r} is the label of {len(places):,} rows; give one of their positions: position={named}"
+            f"{brief(label)} is the label of {len(places):,} rows; give one of their positions: position={named}"
         )
     return places[0]
 

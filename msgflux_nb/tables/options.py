@@ -11,6 +11,7 @@ import msgspec
 
 from ..content.checks import meant
 from ..content.keywords import refuse_unknown
+from ..errors import brief
 from .batch import AsyncModel, OnError
 from .chunks.chunk import Chunk
 from .chunks.reading import chunk_of
@@ -70,7 +71,7 @@ def checked(limits: dict[str, Any]) -> dict[str, Any]:
         given = limits[name]
         if not isinstance(given, str) or given not in choices:
             near = meant(given, choices) if isinstance(given, str) else ""
-            raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {given!r:.60}.{near}")
+            raise ValueError(f"{name}: expected one of {', '.join(map(repr, choices))}, got {brief(given)}.{near}")
     for name in ("rpm", "tpm", "max_cost"):
         _check_positive(name, limits[name])
     return limits
@@ -82,13 +83,13 @@ def at_once(max_concurrency: int | str, model: AsyncModel) -> tuple[int, int]:
     if isinstance(max_concurrency, str) and max_concurrency == "auto":
         return parallel, max(parallel, int(model.profile.parallel_most))
     if isinstance(max_concurrency, bool) or not isinstance(max_concurrency, int) or max_concurrency < 1:
-        raise ValueError(f"max_concurrency: expected a number of at least 1, or 'auto', got {max_concurrency!r}")
+        raise ValueError(f"max_concurrency: expected a number of at least 1, or 'auto', got {brief(max_concurrency)}")
     return max(parallel, max_concurrency // 4), max_concurrency
 
 
 def _check_positive(name: str, value: float | None) -> None:
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not value > 0):
-        raise ValueError(f"{name}: expected a number above 0, or None for no limit, got {value!r}")
+        raise ValueError(f"{name}: expected a number above 0, or None for no limit, got {brief(value)}")
 
 
 def as_kept(asked: dict[str, Any], examples: list[Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pandas as pd
 
-from ..errors import StoreError
+from ..errors import StoreError, brief
 from .arrays import objects, python_value, to_array
 from .chunks.places import with_piece_spans
 from .corrections import Correction
@@ -95,7 +95,7 @@ def spans(result: pd.DataFrame, texts: Any = None, *, fields: Sequence[str] | No
     names = list(rows[0]) if rows else ["" if texts is None else texts]
     wanted = names if texts is None else [name for name in names if name == texts]
     if len(wanted) != 1:
-        raise ValueError(f"spans: expected the texts, or one of the columns {names}, got {texts!r}")
+        raise ValueError(f"spans: expected the texts, or one of the columns {names}, got {brief(texts)}")
     own = pd.Series(objects([row[wanted[0]] for row in rows]))
     own.index = run.rows.index
     return with_spans(result, own, fields=fields)
@@ -122,9 +122,11 @@ def _path(schema: Any, field: str | None) -> tuple[str, ...]:
     found = columns(schema)
     inner = [column for column in found if column.name == field or column.name.startswith(f"{field}.")]
     if not inner:
-        raise KeyError(f"no field {field!r}; the fields: {', '.join(column.name for column in found)}")
+        raise KeyError(f"no field {brief(field)}; the fields: {', '.join(column.name for column in found)}")
     if inner[0].name == field and inner[0].tags:
-        raise ValueError(f"{field!r} is the tag of a union and cannot be corrected alone; correct the whole record")
+        raise ValueError(
+            f"{brief(field)} is the tag of a union and cannot be corrected alone; correct the whole record"
+        )
     return inner[0].path if inner[0].name == field else inner[0].path[: field.count(".") + 1]
 
 
@@ -138,9 +140,9 @@ def _written(value: Any, kind: Any, field: str | None) -> bytes:
             written = msgspec.json.encode(one)
             msgspec.json.decode(written, type=kind)
             return written
-        except (msgspec.ValidationError, TypeError, ValueError) as error:
+        except (msgspec.ValidationError, TypeError, ValueError, RecursionError) as error:
             fault = fault or error
-    raise ValueError(f"{value!r} does not fit the field {field!r}: {fault}")
+    raise ValueError(f"{brief(value)} does not fit the field {brief(field)}: {fault}")
 
 
 def _python(value: Any) -> Any:

@@ -16,7 +16,7 @@ from ..content.checks import meant
 from ..content.messages import ChatBlock, Message
 from ..content.notebook import items_of
 from ..content.source import confined
-from ..errors import ends_a_process
+from ..errors import brief, ends_a_process
 from .arrays import is_missing
 from .cells import CellError, cell_text
 from .frames.foreign import foreign_of
@@ -139,7 +139,7 @@ class Rows:
             ValueError: ``count`` is not a number of rows.
         """
         if isinstance(count, bool) or not isinstance(count, Integral) or count < 1:
-            raise ValueError(f"sample: expected a number of at least 1, or None for all rows, got {count!r}")
+            raise ValueError(f"sample: expected a number of at least 1, or None for all rows, got {brief(count)}")
         while self._source is not None:
             self.read(100_000)
         total = len(self)
@@ -359,10 +359,10 @@ def _folder(given: Any) -> Path | None:
 
 def _names(keyword: str, given: str | Sequence[str] | None) -> tuple[str, ...]:
     if given is not None and not isinstance(given, Iterable):
-        raise TypeError(f"{keyword}: expected the name of a column, or a list of names, got {given!r:.60}")
+        raise TypeError(f"{keyword}: expected the name of a column, or a list of names, got {brief(given)}")
     names = () if given is None else (given,) if isinstance(given, str) else tuple(given)
     if not all(isinstance(name, str) for name in names):
-        raise TypeError(f"{keyword}: expected the name of a column, or a list of names, got {given!r}")
+        raise TypeError(f"{keyword}: expected the name of a column, or a list of names, got {brief(given)}")
     return names
 
 

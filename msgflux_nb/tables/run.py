@@ -16,7 +16,7 @@ from typing import Any, Unpack
 
 import pandas as pd
 
-from ..errors import StoreError, StoreWarning, described, ends_a_process
+from ..errors import StoreError, StoreWarning, brief, described, ends_a_process
 from ..generation.generics import with_defaults
 from ..models.model import Model
 from ..protocol.cut_prompt import CUT
@@ -414,7 +414,7 @@ def records_of(store: Any) -> BatchRecords | None:
     if isinstance(store, BatchRecords):
         return store
     if store is not None and not isinstance(store, str | os.PathLike):
-        raise TypeError(f"store: expected a path, None or False, got {store!r:.60} ({type(store).__name__})")
+        raise TypeError(f"store: expected a path, None or False, got {brief(store)} ({type(store).__name__})")
     if store is not None:
         return BatchRecords(open_store(store))
     return kernel_memory()

@@ -14,7 +14,7 @@ from typing import Any, Unpack
 import msgspec
 import pandas as pd
 
-from ..errors import StoreError
+from ..errors import StoreError, brief
 from ..storage.answers import file_of, open_store, open_stores
 from ..storage.batches import BatchRecords, RunRecord
 from .extract import finish
@@ -140,7 +140,7 @@ def retry(
     wanted = (states,) if isinstance(states, str) else tuple(FAILURES if states is None else states)
     for state in wanted:
         if state not in STATES:
-            raise ValueError(f"states: expected some of {', '.join(STATES)}, got {state!r}")
+            raise ValueError(f"states: expected some of {', '.join(STATES)}, got {brief(state)}")
     grid = known_grids().get(_name(run)[0])
     if grid is not None:
         return _grid_on(grid, data, schema, wanted, progress, options, retry_states=wanted)

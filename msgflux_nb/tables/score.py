@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from ..errors import printable
+from ..errors import brief, printable
 from .arrays import is_missing, objects
 from .compare import Normalise, normalised, same_cell
 from .frame import to_frame
@@ -195,7 +195,9 @@ def _common(found: pd.DataFrame, expected: pd.DataFrame, fields: Sequence[str] |
     both = [name for name in found.columns if name in expected.columns and name not in RUN_COLUMNS]
     absent = [name for name in wanted or () if name not in both]
     if absent or not both:
-        what = f"fields: {absent[0]!r} is not in both" if absent else "no column is in both the result and the truth"
+        what = (
+            f"fields: {brief(absent[0])} is not in both" if absent else "no column is in both the result and the truth"
+        )
         raise ValueError(f"{what}. The result has {list(found.columns)}, the truth {list(expected.columns)}")
     names = both if wanted is None else list(wanted)
     for name in names:

@@ -72,7 +72,7 @@ def test_a_history_that_is_too_deep_does_not_reach_the_server() -> None:
 
 
 def test_a_history_as_deep_as_may_be_leaves_the_server_alive() -> None:
-    arguments = json.dumps({"a": 0}).replace("0", "[" * 510 + "]" * 510)
+    arguments = json.dumps({"a": 0}).replace("0", "[" * 197 + "]" * 197)
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": arguments}}
     history = [
         {"role": "user", "content": "Hi"},

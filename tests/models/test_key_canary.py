@@ -434,6 +434,53 @@ def test_the_message_of_an_error_about_an_answer_has_no_key_that_the_answer_repe
         assert secret not in "".join(traceback.format_exception(raised.value))
 
 
+CALLS: dict[str, tuple[str, str, str]] = {
+    "a name": ("c", "SECRETS", '{"a": '),
+    "an id": ("SECRETS", "work", '{"a": '),
+    "arguments": ("c", "work", '{"a": SECRETS}'),
+}
+
+
+@pytest.mark.parametrize("secret", [KEY, GATEWAY])
+@pytest.mark.parametrize("said", CALLS)
+@pytest.mark.parametrize("streamed", [False, True])
+def test_errors_of_tool_calls_have_no_key_that_a_call_repeats(streamed: bool, said: str, secret: str) -> None:
+    id_, name, arguments = (text.replace("SECRETS", secret) for text in CALLS[said])
+    call = {"index": 0, "id": id_, "type": "function", "function": {"name": name, "arguments": arguments}}
+    reply = stream(chunk(tool_calls=[call])) if streamed else completion(None, tool_calls=[call], reason="tool_calls")
+    with serving(reply) as server:
+        answer = model_with_secrets(server.url)("Hi", stream=streamed)
+        calls = answer.consume()
+    for fail in (
+        lambda: calls.get_calls(strict=True),
+        lambda: calls.insert_results({"another": 1}),
+        lambda: calls.insert_results({calls.states[0].id: nested()}),
+    ):
+        with pytest.raises(mf.ToolCallError) as raised:
+            fail()
+        for part in (secret, secret[:16], secret[-12:]):
+            assert part not in str(raised.value)
+    for copied in (copy.copy, copy.deepcopy, lambda one: pickle.loads(pickle.dumps(one))):
+        assert copied(calls).scrub is str
+
+
+def test_an_error_quotes_no_part_of_a_key_in_arguments() -> None:
+    key = "q8Zr1xW7" * 5  # nothing shows that a part of it is one
+    call = {"id": "c", "type": "function", "function": {"name": "work", "arguments": f'{{"a": {key}}}'}}
+    with serving(completion(None, tool_calls=[call], reason="tool_calls")) as server:
+        model = mf.Model.chat_completion("m", base_url=server.url, api_key=key)
+        with pytest.raises(mf.ToolCallError, match="its arguments hold a key") as raised:
+            model("Hi").consume().get_calls(strict=True)
+    assert key[:8] not in str(raised.value)
+
+
+def nested() -> Any:
+    found: Any = []
+    for _ in range(1_000):
+        found = [found]
+    return found
+
+
 @pytest.mark.parametrize("secret", [KEY, GATEWAY])
 def test_a_refusal_that_repeats_a_key_is_told_without_it(secret: str) -> None:
     with (

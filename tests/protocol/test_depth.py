@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
+from msgflux_nb.content.depth import DEEPEST, depth_of_text
 from msgflux_nb.errors import BadRequestError, ValidationFailedError
 from msgflux_nb.generation.decode import decode_answer
 from msgflux_nb.generation.schema import wire_schema
 from msgflux_nb.models.profiles import PROFILES
-from msgflux_nb.protocol.depth import DEEPEST, depth_of_text
 from msgflux_nb.protocol.request import build_request
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
 
@@ -57,7 +57,7 @@ def build(messages: Any, **asked: Any) -> Any:
 
 @pytest.mark.parametrize("name", REQUESTS)
 def test_a_request_that_is_too_deep_is_refused(name: str) -> None:
-    with pytest.raises(BadRequestError, match=r"nested more than 512 levels deep.*Nothing was sent"):
+    with pytest.raises(BadRequestError, match=r"nested more than 200 levels deep.*Nothing was sent"):
         build(**REQUESTS[name])
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
-from ...errors import NotRecordedError
+from ...errors import NotRecordedError, brief
 from .active import Active, active, enter, leave
 from .lines import RecordedExchange
 from .matching import WantedRequest, differing, explained, is_same, question_of, question_of_line
@@ -111,7 +111,7 @@ class Player:
         self, recordings: Sequence[Recording], path: Path, *, speed: float = 1.0, otherwise: Any = None
     ) -> None:
         if isinstance(speed, bool) or not isinstance(speed, int | float) or not speed > 0:
-            raise ValueError(f"speed: expected a number above 0, or math.inf; got {speed!r}")
+            raise ValueError(f"speed: expected a number above 0, or math.inf; got {brief(speed)}")
         if otherwise is not None and not hasattr(otherwise, "acall"):
             raise TypeError(
                 f"otherwise: expected a model of mf.Model.chat_completion, or None; got {type(otherwise).__name__}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from ...errors import brief
+
 __all__ = ["Chunk"]
 
 _FEWEST = 16
@@ -27,7 +29,7 @@ class Chunk(msgspec.Struct, frozen=True):
         for name, least in (("tokens", _FEWEST), ("overlap", 0)):
             value = getattr(self, name)
             if isinstance(value, bool) or not isinstance(value, int) or value < least:
-                raise ValueError(f"Chunk: expected {name} of at least {least}, got {value!r}")
+                raise ValueError(f"Chunk: expected {name} of at least {least}, got {brief(value)}")
         if self.overlap * 2 >= self.tokens:
             raise ValueError(
                 f"Chunk: expected an overlap of less than half of tokens={self.tokens}, got {self.overlap}"

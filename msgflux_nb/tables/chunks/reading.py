@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from ...errors import brief
 from ..marks import marked
 from ..rows import Rows, rows_of
 from .chunk import Chunk
@@ -66,4 +67,4 @@ def chunk_of(given: Any) -> Chunk | None:
         return given
     if isinstance(given, Mapping) and given.keys() <= set(Chunk.__struct_fields__):
         return Chunk(**given)
-    raise TypeError(f"chunk: expected mf.Chunk(tokens=1500, overlap=150) or None, got {given!r:.60}")
+    raise TypeError(f"chunk: expected mf.Chunk(tokens=1500, overlap=150) or None, got {brief(given)}")

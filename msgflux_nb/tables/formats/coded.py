@@ -28,8 +28,15 @@ _SET, _MAP = "$set", "$dict"
 
 
 def encoded(value: Any) -> str:
-    """Return a value as JSON text."""
-    return json.dumps(_packed(value), ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+    """Return a value as JSON text.
+
+    Raises:
+        ValueError: it is nested too deep.
+    """
+    try:
+        return json.dumps(_packed(value), ensure_ascii=False, allow_nan=False, separators=(", ", ": "))
+    except RecursionError:
+        raise ValueError("a cell is nested too deep to be written; write a flatter field of it.") from None
 
 
 def decoded(text: str) -> Any:

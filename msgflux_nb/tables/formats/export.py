@@ -20,6 +20,7 @@ from typing import Any
 
 import pandas as pd
 
+from ...errors import brief
 from ..arrays import objects
 from ..cells import CellError, cell_text
 from ..fields import is_missing, python_value
@@ -281,7 +282,7 @@ def _text(cell: Any) -> str:
     try:
         return cell_text(cell)
     except CellError:
-        return repr(cell)
+        return brief(cell, 1_000_000)
 
 
 def _is_exact_number(cell: Any) -> bool:

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 
-from ...errors import StoreError, StoreWarning
+from ...errors import StoreError, StoreWarning, brief
 from ...generation.generics import with_defaults
 from ...storage.batches import KEY_BYTES, RunRecord
 from ..batch import Batch
@@ -89,7 +89,7 @@ class GridRun(Stoppable):
         max_cost: float | None = None,
     ) -> None:
         if isinstance(n, bool) or not isinstance(n, int) or n < 1:
-            raise ValueError(f"n: expected a number of answers to each request of at least 1, got {n!r}")
+            raise ValueError(f"n: expected a number of answers to each request of at least 1, got {brief(n)}")
         self._limits = checked({**_LIMITS, "on_store_error": on_store_error, "max_cost": max_cost})
         self.schema = None if schema is None else with_defaults(schema)
         if self.schema is not None:

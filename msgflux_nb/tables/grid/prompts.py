@@ -8,7 +8,7 @@ from typing import Any
 import pandas as pd
 
 from ...content.messages import Message
-from ...errors import ends_a_process
+from ...errors import brief, ends_a_process
 from ..frames.foreign import foreign_of, to_pandas
 from ..marks import marked
 from ..rows import Rows, rows_of
@@ -123,7 +123,7 @@ def _read(told: Any, inputs: Any) -> tuple[Rows | None, list[tuple[Any, Rows | N
     if not _is_turns(told):
         raise TypeError(
             "expected a template such as 'Summarise: {text}', or a list of messages whose texts are templates, got "
-            f"{told!r:.80}"
+            f"{brief(told, 80)}"
         )
     turns = [_turn(turn, inputs) for turn in told]
     if all(rows is None for _, rows in turns):

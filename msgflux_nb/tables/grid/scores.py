@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
+from ...errors import brief
 from ..arrays import python_value
 from ..compare import same_cell
 from ..dtypes import columns
@@ -180,7 +181,7 @@ def _mark(given: Any) -> float | None:
     if given is None:
         return None
     if not isinstance(given, bool | int | float) or not 0 <= given <= 1 or math.isnan(given):
-        raise ValueError(f"score: expected True, False, None or a number from 0 to 1, got {given!r:.60}")
+        raise ValueError(f"score: expected True, False, None or a number from 0 to 1, got {brief(given)}")
     return float(given)
 
 

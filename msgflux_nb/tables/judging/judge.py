@@ -6,7 +6,7 @@ import copy
 from collections.abc import Sequence
 from typing import Any
 
-from ...errors import BadRequestError, MsgfluxError
+from ...errors import BadRequestError, MsgfluxError, brief
 from ...protocol.profile import with_probabilities
 from ..compare import same_cell
 from ..dtypes import columns
@@ -119,6 +119,6 @@ def judge_of(confidence: Any, schema: Any) -> Judge | None:
     if not isinstance(confidence, int) or not 2 <= confidence <= _MOST_SAMPLES:
         raise ValueError(
             f"confidence: expected True for the probabilities of tokens, or a number of answers from 2 to "
-            f"{_MOST_SAMPLES} to count agreement, got {confidence!r}"
+            f"{_MOST_SAMPLES} to count agreement, got {brief(confidence)}"
         )
     return Judge(schema, confidence)

@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from ...errors import brief
+
 __all__ = ["ReviewOrder", "mixed_order"]
 
 
@@ -44,7 +46,9 @@ def mixed_order(
         ValueError: the share is not a number from 0 to 1.
     """
     if isinstance(random_share, bool) or not isinstance(random_share, int | float) or not 0 <= random_share <= 1:
-        raise ValueError(f"random: expected the share of rows to draw at random, from 0 to 1, got {random_share!r}")
+        raise ValueError(
+            f"random: expected the share of rows to draw at random, from 0 to 1, got {brief(random_share)}"
+        )
     rows = np.asarray(positions, dtype=np.int64)
     chance = np.random.default_rng([seed, len(rows)])
     drawn = chance.permutation(len(rows))

@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 import pandas as pd
 
-from ...errors import StoreError
+from ...errors import StoreError, brief
 from ..compare import same_cell
 from ..corrections import Correction
 from ..dtypes import Column, columns
@@ -97,7 +97,9 @@ class Review:
                 "asked for again) and review that"
             )
         if budget is not None and (isinstance(budget, bool) or not isinstance(budget, int) or budget < 1):
-            raise ValueError(f"budget: expected a number of rows of at least 1, or None for no limit, got {budget!r}")
+            raise ValueError(
+                f"budget: expected a number of rows of at least 1, or None for no limit, got {brief(budget)}"
+            )
         self.budget = budget
         self.columns = columns(run.schema)
         ledger = run.settled()

@@ -1,7 +1,7 @@
 // @ts-check
 // A parser for JSON that arrives in pieces: gives the value so far after each piece, and reads each character once.
 
-const JSON_DEPTH_LIMIT = 512;
+const JSON_DEPTH_LIMIT = 200;
 const JSON_STRING_END = /["\\\u0000-\u001f]/g;
 const JSON_SCALAR = /[-+.\w]*/y;
 const JSON_NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?$/;

@@ -5,6 +5,8 @@ from __future__ import annotations
 import weakref
 from typing import Any
 
+from ...errors import brief
+
 __all__ = ["DENSITIES", "current", "display", "dress"]
 
 DENSITIES = {"compact": 0.8, "normal": 1.0, "roomy": 1.25}
@@ -33,7 +35,7 @@ def display(*, scale: float | None = None, density: str | None = None) -> None:
     if scale is not None and not 0.5 <= scale <= 4:
         raise ValueError(f"display: expected a scale between 0.5 and 4, got {scale}. 1 is the usual size.")
     if density is not None and density not in DENSITIES:
-        raise ValueError(f"display: expected a density of {', '.join(DENSITIES)}, got {density!r}.")
+        raise ValueError(f"display: expected a density of {', '.join(DENSITIES)}, got {brief(density)}.")
     if scale is not None:
         _settings["scale"] = float(scale)
     if density is not None:

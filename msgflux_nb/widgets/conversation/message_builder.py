@@ -10,6 +10,7 @@ from typing import Any
 
 import traitlets as t
 
+from ...content.depth import refuse_deep
 from ...content.history import History
 from ...content.messages import ChatBlock, Message, Part
 from ...content.tokens import image_rule, text_tokens
@@ -94,6 +95,8 @@ class MessageBuilder(Intake):
 
     @t.validate("variables")
     def _check_variables(self, proposal: Any) -> dict[str, str]:
+        for name, value in proposal["value"].items():
+            refuse_deep(value, f"variables[{name!r}]", ValueError)
         return {str(name): str(value) for name, value in proposal["value"].items()}
 
     @t.observe("draft", "draft_role", "draft_call", "variables")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, Literal, NamedTuple
 
 from ...content.messages import to_json
-from ...errors import ToolCallError
+from ...errors import ToolCallError, brief
 from ...protocol.events import ToolCallDelta, ToolKind
 from ...protocol.pieces import TextPieces
 from ...protocol.tool_call import GrowingCall, ToolCall, ToolCallState, json_text
@@ -198,4 +198,4 @@ def _result_text(value: Any) -> str:
     try:
         return to_json(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return repr(value)
+        return brief(value, 1_000_000)

@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 import traitlets as t
 
-from ...errors import StreamInterruptedError, ToolCallError
+from ...errors import StreamInterruptedError, ToolCallError, brief
 from ...models.async_stream import AsyncStreamResponse
 from ...models.stream import Arriving
 from ...protocol.events import Event, ToolCallDelta
@@ -67,7 +67,7 @@ class ToolCallView(CallBoard):
         if source is not None:
             check_source(source)
         if not isinstance(approve, str) or approve not in ("ask", "auto"):
-            raise ValueError(f'approve: expected "ask" or "auto", got {approve!r}')
+            raise ValueError(f'approve: expected "ask" or "auto", got {brief(approve)}')
         self._source = source
         self._tools: Any = tools
         self._approvals = Approvals()

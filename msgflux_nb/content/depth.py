@@ -1,23 +1,25 @@
-"""Measures the nesting of JSON without recursion, and refuses requests that are nested too deep; pure.
+"""Measures the nesting of values and of JSON without recursion, and refuses what is nested too deep; pure.
 
 JSON parsers recurse for each level. On deep JSON a server of open weights crashes, and the embedded one takes the
-notebook's kernel with it.
+notebook's kernel with it. Copying, writing and comparing a value recurse too.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from ..errors import BadRequestError
 
-__all__ = ["DEEPEST", "check_depth", "depth_of_text", "is_too_deep"]
+__all__ = ["DEEPEST", "check_depth", "depth_of_text", "is_too_deep", "refuse_deep"]
 
-DEEPEST = 512
-"""The deepest nesting of lists and objects in a request or a call's arguments; an answer is read no deeper."""
+DEEPEST = 200
+"""The deepest nesting of lists and objects in a value, a request or an answer. Python itself copies or prints about 400
+levels of a value; the rest is for the frames of a notebook."""
 
 _MARK = re.compile(r'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)
+_FLAT = frozenset((str, int, float, bool, bytes, type(None)))
 _JSON_TEXTS = frozenset(("arguments", "input"))  # fields whose text a server reads as JSON
 
 
@@ -37,6 +39,25 @@ def check_depth(body: dict[str, Any]) -> None:
                     f"{name} is nested more than {DEEPEST} levels deep, and a server may crash on it. Make it flatter, "
                     "or leave the turn that holds it out. Nothing was sent."
                 )
+
+
+def refuse_deep(value: Any, place: str, error: Callable[[str], Exception]) -> None:
+    """Refuse a value that is nested too deep to be copied, written or sent.
+
+    Args:
+        value: any value; lists, dicts, tuples, sets and records are looked into.
+        place: what the value is, for the error.
+        error: makes the error.
+
+    Raises:
+        Exception: the value is too deep.
+    """
+    left = [(value, 1)] if _inner(value) else []
+    while left:
+        one, level = left.pop()
+        if level > DEEPEST:
+            raise error(f"{place}: expected JSON of at most {DEEPEST} levels, got more. Make it flatter.")
+        left += [(inner, level + 1) for inner in _inner(one) if type(inner) not in _FLAT]
 
 
 def is_too_deep(text: str) -> bool:
@@ -73,3 +94,15 @@ def _nested(value: Any) -> Iterator[tuple[int, Any]]:
             yield level, one
             if level <= DEEPEST:
                 left += [(level + 1, inner) for inner in one if isinstance(inner, dict | list | tuple)]
+
+
+def _inner(value: Any) -> Iterable[Any]:
+    """Return what is directly inside a value; nothing if it is no container."""
+    if isinstance(value, dict):
+        return value.values()
+    if isinstance(value, list | tuple | set | frozenset):
+        return value
+    if isinstance(value, type):
+        return ()
+    names = getattr(value, "__struct_fields__", ()) or getattr(value, "__dataclass_fields__", ())
+    return [getattr(value, name, None) for name in names]
