@@ -84,10 +84,10 @@ def test_each_kind_of_part_is_shown(open_builder: Open, page: Page) -> None:
 def test_the_total_is_an_estimate_and_what_is_not_known_is_said(open_builder: Open, page: Page) -> None:
     bridge = open_builder(EVERYTHING[:3])
     bridge.exchange()
-    expect(page.locator(".mf-total")).to_have_text("≈ 12 tokens + 3 unknown")
+    expect(page.locator(".mf-total")).to_have_text("conversation ≈ 12 tokens + 3 unknown")
     bridge.widget.model = "openai/gpt-4o"
     bridge.exchange()
-    expect(page.locator(".mf-total")).to_have_text("≈ 97 tokens + 2 unknown")
+    expect(page.locator(".mf-total")).to_have_text("conversation ≈ 97 tokens + 2 unknown")
 
 
 def test_an_answer_is_markdown_and_can_be_shown_as_it_stands(open_builder: Open, page: Page) -> None:
@@ -445,7 +445,7 @@ def test_what_is_typed_reaches_the_kernel_after_a_pause(open_builder: Open, page
     until(lambda: bridge.page.sent("draft"))
     bridge.exchange()
     assert texts(bridge) == ["Hello"]
-    expect(page.locator(".mf-total")).to_have_text("≈ 2 tokens")
+    expect(page.locator(".mf-total")).to_have_text("conversation ≈ 2 tokens")
 
 
 def test_an_echo_does_not_overwrite_what_was_typed_since(open_builder: Open, page: Page) -> None:

@@ -313,6 +313,19 @@ def test_the_answer_is_a_polite_live_region(play: PlayPage) -> None:
     expect(region).to_have_attribute("aria-busy", "false")
 
 
+def test_paragraphs_of_a_question_stand_no_blank_line_apart(play: PlayPage) -> None:
+    play.add("One is here.\n\nTwo is here.")
+    text = play.view.locator(".mf-turns .mf-text").first
+    assert text.evaluate("(one) => one.textContent") == "One is here.\n\nTwo is here."
+    tops = """(one) => [one.firstChild, one.lastChild].map((node) => {
+      const range = document.createRange();
+      range.selectNodeContents(node);
+      return range.getBoundingClientRect();
+    })"""
+    first, second = text.evaluate(tops)
+    assert 4 < second["top"] - first["bottom"] < first["height"]
+
+
 def test_the_line_says_whom_a_run_with_tools_waits_for(play: PlayPage) -> None:
     phase = {"type": "phase", "side": 0, "number": 1}
     play.deliver(start())

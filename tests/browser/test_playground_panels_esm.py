@@ -388,6 +388,44 @@ def test_two_answers_have_the_same_four_figures_and_no_further_line(page: Page) 
     )  # for readers
 
 
+def test_the_clock_of_the_second_answer_goes_on_after_the_first_has_ended(page: Page) -> None:
+    play = PlayPage(page, offered=["local/one", "scripted/two"], chosen=["local/one", "scripted/two"])
+    play.add("Why?")
+    two: dict[str, Any] = {"side": 1, "number": 2, "model": "scripted/two"}
+    play.deliver(start(), start(**two), batch(1, "It"), batch(1, "It is", number=2, side=1), end(1))
+    clock = play.view.locator(".mf-side-figures").nth(1).locator("> div").nth(3)
+    seen = clock.inner_text()
+    until(lambda: clock.inner_text() != seen)  # nothing arrives meanwhile
+    assert clock.inner_text().startswith("so far ")
+
+
+def test_tabs_without_room_are_in_a_menu(play: PlayPage) -> None:
+    play.page.set_viewport_size({"width": 690, "height": 800})
+    play.open_panel()
+    more = play.view.get_by_role("button", name="more tabs")
+    expect(more).to_be_hidden()
+    play.view.locator(".mf-tabs").evaluate("(one) => { one.style.width = '190px' }")
+    expect(more).to_be_visible()
+    bar = play.view.get_by_role("tablist")
+    assert bar.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    more.click()
+    play.view.page.get_by_role("menuitem", name="Code").click()
+    expect(play.view.get_by_role("tab", name="Code")).to_be_visible()
+    expect(play.view.get_by_role("tab", name="Code")).to_have_attribute("aria-selected", "true")
+    assert bar.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def test_while_a_call_waits_the_figures_of_its_answer_are_told(play: PlayPage) -> None:
+    play.add("Shall I?")
+    figures = {"tokens": "212 in · 94 out", "price": "free", "out": 94, "cost": 0, "first": 0.2, "seconds": 1.0}
+    call = {"name": "find", "rows": [], "arguments": "{}"}
+    play.deliver(start(), batch(1, "Let me look."))
+    play.deliver({"type": "phase", "side": 0, "number": 1, "phase": "approval", "call": call, "figures": figures})
+    line = play.view.locator("> .mf-bottom .mf-figures")
+    expect(line).to_contain_text("212 in · 94 out")
+    expect(line).to_contain_text("free")
+
+
 def test_the_height_is_dragged_by_the_line_above_the_last_one(play: PlayPage) -> None:
     panes, edge = play.view.locator("> .mf-panes"), play.view.locator("> .mf-lower-edge")
     height = "(one) => one.offsetHeight"

@@ -620,6 +620,23 @@ def test_a_narrow_view_shows_the_raw_text_only_if_it_is_wanted(board: Open) -> N
     expect(view.lane().locator(".mf-raw")).to_be_visible()
 
 
+def test_the_name_of_a_tool_is_shown_whole_and_its_state_stands_below_it(board: Open) -> None:
+    name = "search_all_open_library_records"
+    messages = told(*pieces(0, "c", name, SUM), *pieces(1, "d", "add", SUM), *pieces(2, "e", "add", SUM))
+    view = board(*messages)
+    view.page.set_viewport_size({"width": 900, "height": 800})
+    shown = view.lane().locator(".mf-lane-head > .mf-name")
+    assert shown.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+    place, state = shown.bounding_box(), view.lane().locator(".mf-lane-head .mf-is").bounding_box()
+    assert place
+    assert state
+    assert state["y"] >= place["y"] + place["height"]
+    short, beside = (view.lane(1).locator(f".mf-lane-head {part}").bounding_box() for part in (".mf-name", ".mf-is"))
+    assert short
+    assert beside
+    assert abs(short["y"] - beside["y"]) < 8
+
+
 def test_two_calls_share_the_whole_width(board: Open) -> None:
     view = board(*told(*pieces(0, "c", "add", SUM), *pieces(1, "d", "add", SUM)))
     whole = view.page.locator(".mf-lanes").evaluate("(one) => one.clientWidth")

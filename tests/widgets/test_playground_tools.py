@@ -106,9 +106,12 @@ def test_the_page_is_told_whom_a_run_waits_for(build: Build, adder: Adder) -> No
     bench = build(calling(("call_1", SUM)), stream("42."), tools=[adder.add])
     bench.ask("17 + 25?")
     show(bench)
-    assert [(one["number"], one["phase"]) for one in bench.of("phase")] == [(1, "approval")]
+    [waits] = bench.of("phase")
+    assert (waits["number"], waits["phase"], waits["call"]["name"]) == (1, "approval", "add")
+    assert waits["figures"]["out"] == bench.playground.response.usage.completion_tokens
     bench.page(bench.playground, "hello")
     eventually(lambda: bench.of("progress") or bench.of("start"), "all of the answer")
+    assert all(one["figures"] == waits["figures"] for one in bench.of("progress"))
     decide(bench, "approve")
     bench.wait()
     assert [one["phase"] for one in bench.of("phase")] == ["approval", "tools"]

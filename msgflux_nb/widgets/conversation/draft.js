@@ -343,7 +343,7 @@ function totalOf(model, signal) {
   const node = element("span", { class: "mf-total mf-num" });
   const draw = () => {
     const { tokens = 0, unknown = 0, rule = "" } = model.get("estimate");
-    node.textContent = tokens || unknown ? tokensText(tokens, unknown) : "";
+    node.textContent = tokens || unknown ? `conversation ${tokensText(tokens, unknown)}` : "";
     node.title = `all of it, an estimate: text by its letters, images by ${rule || "no rule that is known for this model"}`;
   };
   onChange(model, "estimate", draw, signal);

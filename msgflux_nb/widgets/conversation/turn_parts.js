@@ -62,7 +62,15 @@ function textNode(text, role, html) {
     return element("div", { class: "mf-text mf-words", dir: "auto" }, blocks);
   }
   const long = role === "tool" ? { class: "mf-text mf-bounded", tabindex: "0" } : { class: "mf-text" };
-  return element("div", { ...long, dir: "auto" }, ...withNames(text));
+  return element("div", { ...long, dir: "auto" }, ...(role === "tool" ? withNames(text) : paragraphs(text)));
+}
+
+/**
+ * Make a person's paragraphs; blank lines are as low as the gap between a model's.
+ * @param {string} text
+ */
+function paragraphs(text) {
+  return text.split(/(\n[ \t]*(?:\n[ \t]*)+)/).flatMap((part, at) => (at % 2 ? [element("span", { class: "mf-blank-lines" }, part)] : withNames(part)));
 }
 
 /**

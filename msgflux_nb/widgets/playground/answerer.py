@@ -152,8 +152,7 @@ class Side:
         """Send the whole present answer to a page that has missed a batch."""
         sender = self._sender
         if self.state == "running" and sender is not None:
-            call = {"call": self._waiting} if self._phase == "approval" else {}
-            told = {"type": "progress", **self._about(), **call}
+            told = {"type": "progress", **self._about(), **self._asked_now()}
             sender.report(lambda seq, whole: self._tell({**told, **whole, "seq": seq}))
 
     # -- on the thread --------------------------------------------------------------------------------------------
@@ -192,7 +191,11 @@ class Side:
         if phase != self._phase:
             self._phase = phase
             told = {"side": self.index, "number": self._number, "phase": phase}
-            self._tell({"type": "phase", **told, **({"call": self._waiting} if phase == "approval" else {})})
+            self._tell({"type": "phase", **told, **self._asked_now()})
+
+    def _asked_now(self) -> dict[str, Any]:
+        """Return the call that waits for a person, with the figures of the answer that made it."""
+        return {"call": self._waiting, "figures": numbers(self.stream)} if self._phase == "approval" else {}
 
     def _hear(self, event: Any) -> None:
         if self._calls is not None:

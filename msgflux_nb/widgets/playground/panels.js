@@ -1,7 +1,7 @@
 // @ts-check
 // The panels next to the conversation, one at a time: structure, tools, tokens, versions, raw, code.
 
-import { pickButton, textButton } from "../base/controls.js";
+import { iconButton, opensMenu, pickButton, textButton } from "../base/controls.js";
 import { copyButton } from "../base/copy.js";
 import { element } from "../base/dom.js";
 /** @import { Play } from "./play.js" */
@@ -11,10 +11,13 @@ import { element } from "../base/dom.js";
 /**
  * @param {Panel[]} panels
  * @param {string} prefix makes ids unique on the page
+ * @param {AbortSignal} signal
  */
-export function tabbed(panels, prefix) {
+export function tabbed(panels, prefix, signal) {
   const list = element("div", { class: "mf-tabbar", role: "tablist", "aria-label": "next to the conversation" });
-  const node = element("section", { class: "mf-pane mf-side", "aria-label": "details" }, list);
+  const rest = iconButton("more", "more tabs", () => {});
+  const bar = element("div", { class: "mf-tabs" }, list, rest);
+  const node = element("section", { class: "mf-pane mf-side", "aria-label": "details" }, bar);
   let current = panels[0].name;
   const tabs = panels.map(({ name, node: body }) => {
     const attributes = { type: "button", role: "tab", class: "mf-tab", id: `${prefix}-tab-${name}`, "aria-controls": `${prefix}-${name}` };
@@ -43,8 +46,7 @@ export function tabbed(panels, prefix) {
       one.panel.hidden = !chosen;
     }
     const panel = panels.find((one) => one.name === name);
-    const tab = tabs.find((one) => one.name === name)?.tab;
-    if (tab && list.clientWidth) list.scrollLeft = tab.offsetLeft - list.offsetLeft + (tab.offsetWidth - list.clientWidth) / 2; // of many tabs some are out of sight
+    fit();
     panel?.opened?.();
     panel?.draw?.();
   }
@@ -59,8 +61,23 @@ export function tabbed(panels, prefix) {
     if (!tab || tab.hidden === !there) return;
     tab.hidden = !there;
     if (!there && current === name) open(panels[0].name);
+    fit();
   }
 
+  /** Put the last tabs without room into the menu behind them; the open one stays. */
+  function fit() {
+    for (const { tab } of tabs) tab.classList.remove("mf-no-room");
+    rest.hidden = list.scrollWidth <= list.clientWidth;
+    for (const { tab, name } of tabs.toReversed()) {
+      if (rest.hidden || list.scrollWidth <= list.clientWidth) break;
+      if (name !== current && !tab.hidden) tab.classList.add("mf-no-room");
+    }
+  }
+
+  opensMenu(rest, "more tabs", () => tabs.filter(({ tab }) => tab.matches(".mf-no-room")).map(({ name, tab }) => ({ label: tab.textContent ?? name, pick: () => open(name) })), signal);
+  const sizes = new ResizeObserver(fit);
+  sizes.observe(bar);
+  signal.addEventListener("abort", () => sizes.disconnect());
   open(current);
   /**
    * Set a small number at a tab.
@@ -73,6 +90,7 @@ export function tabbed(panels, prefix) {
     if (!tab || (held?.textContent ?? "") === text) return;
     held?.remove();
     if (text) tab.append(element("sup", {}, text));
+    fit();
   }
 
   return { node, open, offer, mark, draw: () => panels.find(({ name }) => name === current)?.draw?.(), current: () => current };

@@ -3,7 +3,7 @@
 
 import { Side } from "../base/stream.js";
 /** @import { Model } from "../base/dom.js" */
-/** @import { About, Batch, Ending } from "../base/stream.js" */
+/** @import { About, Batch, Ending, Figures } from "../base/stream.js" */
 /** @import { WaitingCall } from "./waiting.js" */
 
 const SILENCE_MILLISECONDS = 3000;
@@ -109,12 +109,13 @@ export class Play {
 
   /**
    * Set the phase of a run between answers.
-   * @param {{ side: number, number: number, phase?: string, call?: WaitingCall | null }} message
+   * @param {{ side: number, number: number, phase?: string, call?: WaitingCall | null, figures?: Figures }} message
    */
-  turnTo({ side, number, phase = "", call = null }) {
+  turnTo({ side, number, phase = "", call = null, figures }) {
     const about = this.sides[side];
     if (about?.number !== number) return;
     about.phase = phase;
+    if (figures) about.figures = figures; // of the answer that made the call; the run goes on
     this.waitingCall = phase === "approval" ? call : null;
   }
 

@@ -89,7 +89,7 @@ function whole(play, el, { left, places, inner }, signal) {
     rawPanel(play, signal),
     code.panel,
   ];
-  const tabs = tabbed(panels, `mf-play-${playgrounds}`);
+  const tabs = tabbed(panels, `mf-play-${playgrounds}`, signal);
   const side = sidePanel(play, panes, tabs.node, () => Boolean(picker.model.get("schema")) || plan.there());
   const status = statusBar(play, () => (play.kept && !play.busy ? staleNote(el, model) : ""));
   const head = playHead(play, el, inner, { code: copies, table: copyTable, grid, panel: side.toggle, hidden: side.hidden, probabilities, structure: () => open("structure") }, signal);

@@ -37,7 +37,7 @@ export function statusBar(play, note) {
     markState(state, key, first);
     node.dataset.state = key;
     if (!waits(arriving)) tell(arriving ? figuresSoFar(first) : play.sides.length > 1 ? choiceOf(play) : figuresOf(first));
-    if (arriving) timer ??= setInterval(() => play.tell(), 500);
+    if (play.state === "running" && play.sides.some(({ state }) => state === "running")) timer ??= setInterval(() => play.tell(), 500);
     else if (timer !== undefined) timer = void clearInterval(timer);
     const silent = "The kernel does not answer: it is busy, or was restarted; then run this cell again.";
     aside.textContent = play.silent && !play.gone ? silent : note();
@@ -81,15 +81,17 @@ function choiceOf({ choosing, sides }) {
 }
 
 /**
- * Return the words about an answer while it arrives.
+ * Return the words about an answer while it arrives; while its calls wait or run, its own figures are known.
  * @param {Side} side
  */
 function figuresSoFar(side) {
   if (!side.beganAt) return [];
   const now = performance.now();
+  const elapsed = `${((now - side.beganAt) / 1000).toFixed(1)} s`;
+  if (side.figures && side.phase) return [...[side.figures.tokens, side.figures.price].filter((word) => word !== "–"), elapsed];
+  if (!side.firstAt) return [elapsed];
   const seconds = (now - side.firstAt) / 1000;
   const rate = seconds >= 1 && !side.phase ? ` · ${Math.round(side.about / seconds).toLocaleString("en-US")} a second` : "";
   const wait = (side.firstAt - side.beganAt) / 1000;
-  const first = side.firstAt ? [soFar(side.about) + rate, ...(wait < AT_ONCE ? [] : [`first word after ${wait.toFixed(2)} s`])] : [];
-  return [...first, `${((now - side.beganAt) / 1000).toFixed(1)} s`];
+  return [soFar(side.about) + rate, ...(wait < AT_ONCE ? [] : [`first word after ${wait.toFixed(2)} s`]), elapsed];
 }
