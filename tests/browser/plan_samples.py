@@ -84,8 +84,8 @@ def react(on_event: Any = None, *, max_steps: int = 8) -> Any:
     """Four steps with tools, one of which repeats an earlier call, and an answer in pieces."""
     okafor = {"customer": "Okafor"}
     pieces = [
-        "Not all of it. The three desk lamps can ship this week and weigh 6.3 kg. ",
-        "The oak chair will be late.",
+        "Not all of it. The three desk lamps can ship this week and weigh **6.3",
+        " kg**. The oak chair will be late.",
     ]
     replies = [
         calling(("c1", "find_order", {"thought": "I need to know what is in the order.", **okafor})),

@@ -627,7 +627,7 @@ def test_a_draft_that_is_too_long_is_not_given_to_a_parent(open_builder: Open, p
 LIVE = """(words) => {
   // The live answer, drawn by the code that a playground draws it with, in the place where it puts it.
   const slot = document.querySelector(".mf-slot");
-  const live = answerWords(0);
+  const live = answerWords();
   live.draw({ ...words, epoch: 1, state: "running" });
   slot.append(element("div", { class: "mf-turn" }, ...turnColumns("assistant", [live.node])));
 }"""
@@ -655,7 +655,7 @@ def test_after_it_has_settled_an_answer_looks_as_it_did_live(
     bridge = open_builder(["q"])
     bridge.exchange()
     html = [] if prefill or code else _html(text)
-    use_modules(page, "base/dom", "base/turn_columns", "playground/answer")
+    use_modules(page, "base/dom", "base/turn_columns", "base/answer_words")
     words = {"blocks": html, "tail": "" if html else text, "prefill": prefill, "schema": "S" if code else ""}
     page.evaluate(LIVE, words)
     live = page.evaluate(WHERE, ".mf-slot .mf-words")

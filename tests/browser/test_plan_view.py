@@ -145,7 +145,32 @@ def test_an_answer_arrives_in_pieces(board: Open) -> None:
         view.rail.press("ArrowLeft")
     view.widget.settle()
     assert view.texts(".mf-answer .mf-words")[0].startswith("Not all of it.")
-    expect(view.page.locator(".mf-answer .mf-words")).to_have_class("mf-words mf-caret")
+    expect(view.page.locator(".mf-answer strong")).to_have_text("6.3 kg")
+    expect(view.page.locator(".mf-answer .mf-caret")).to_have_count(1)
+
+
+def test_an_answer_is_formatted_while_it_arrives_and_stays_in_place(board: Open) -> None:
+    messages = samples.told(samples.react)
+    moments = [moment for one in messages for moment in one.get("moments", ())]
+    at = next(index for index, moment in enumerate(moments) if moment["t"] == "text")
+    begun = next(one for one in messages if one.get("head", {}).get("kind"))
+    batch = {"type": "batch", "run": begun["run"]}
+    view = board({**begun, "type": "start"}, {**batch, "seq": 1, "moments": moments[: at + 1]})
+    bold = view.page.locator(".mf-answer strong")
+    expect(bold).to_contain_text("6.3")
+    bold.evaluate("(one) => { window.first = one; }")
+    view.deliver({**batch, "seq": 2, "moments": moments[at + 1 :]}, messages[-1])
+    expect(bold).to_have_text("6.3 kg")
+    assert bold.evaluate("(one) => one === window.first")
+    expect(view.page.locator(".mf-answer .mf-caret")).to_have_count(0)
+
+
+def test_the_answer_of_a_result_is_formatted(board: Open) -> None:
+    with closing(samples.Telling(samples.react())) as told:
+        told._sender.flush()
+        view = board(*told.sent)
+    expect(view.page.locator(".mf-answer strong")).to_have_text("6.3 kg")
+    assert view.texts(".mf-answer .mf-words")[0].endswith("6.3 kg. The oak chair will be late.")
 
 
 def test_a_tree_has_a_level_a_column_with_values_and_states(board: Open) -> None:
@@ -269,7 +294,8 @@ def test_a_tree_of_short_thoughts_needs_no_scrolling_sideways_in_a_narrow_view(b
 def test_what_was_pruned_can_be_hidden(board: Open) -> None:
     view = board(*samples.told(samples.tree))
     before = view.page.locator(".mf-node").count()
-    view.page.get_by_role("button", name="hide what was pruned").click()
+    view.page.get_by_role("button", name="more", exact=True).click()
+    view.page.get_by_role("menuitemcheckbox", name="Hide what was pruned").click()
     view.widget.settle()
     expect(view.page.locator(".mf-is-pruned, .mf-is-dead")).to_have_count(0)
     assert view.page.locator(".mf-node").count() < before
@@ -329,15 +355,38 @@ def test_the_other_answers_of_an_early_stop_are_asked_for_by_a_button(board: Ope
     assert len(view.widget.sent("others")) == 1
 
 
-def test_a_vote_is_copied_as_a_table(board: Open) -> None:
-    view = board(*samples.told(samples.vote))
+def copied(view: Board, copy: Callable[[], None]) -> list[list[str]]:
+    """Return the rows that a click copies."""
     board_ = "{ writeText: async (text) => { window.kept = text; } }"
-    view.page.evaluate(f"() => Object.defineProperty(navigator, 'clipboard', {{ value: {board_} }})")
-    view.page.get_by_role("button", name="copy as a table").click()
+    view.page.evaluate(
+        f"() => Object.defineProperty(navigator, 'clipboard', {{ value: {board_}, configurable: true }})"
+    )
+    view.page.evaluate("() => { window.kept = undefined; }")
+    copy()
     view.page.wait_for_function("() => window.kept !== undefined")
-    head, first, *_ = view.page.evaluate("() => window.kept").split("\n")
-    assert head == "answer\tvalue\tchain"
-    assert first.split("\t")[:2] == ["1", "8"]
+    return [line.split("\t") for line in view.page.evaluate("() => window.kept").split("\n")]
+
+
+@pytest.mark.parametrize(
+    ("kind", "head", "first"),
+    [
+        ("vote", ["answer", "value", "chain"], ["1", "8"]),
+        ("react", ["step", "thought", "call", "result"], ["1"]),
+        ("tree", ["step", "thought", "after", "value", "state"], ["1"]),
+    ],
+)
+def test_a_plan_is_copied_as_a_table(board: Open, kind: str, head: list[str], first: list[str]) -> None:
+    view = board(*samples.told(getattr(samples, kind)))
+
+    def by_menu() -> None:
+        view.page.get_by_role("button", name="more", exact=True).click()
+        view.page.get_by_role("menuitem", name="Copy as a table").click()
+
+    rows = copied(view, by_menu)
+    assert (rows[0], rows[1][: len(first)]) == (head, first)
+    assert all(len(row) == len(head) for row in rows)
+    if kind == "vote":
+        assert copied(view, view.page.get_by_role("button", name="copy as a table").click) == rows
 
 
 def test_a_budget_that_is_nearly_spent_says_so(board: Open) -> None:

@@ -200,13 +200,30 @@ def test_a_new_answer_clears_the_last_one(play: PlayPage) -> None:
     assert "61 + 31 tokens" not in figures(play).inner_text()
 
 
-def test_an_error_is_an_alert_with_its_class_and_the_text_stays(play: PlayPage) -> None:
+def test_an_error_is_an_alert_with_its_class_in_the_details_and_the_text_stays(play: PlayPage) -> None:
     play.deliver(start(), batch(1, "half an ans"))
     play.deliver(end(1, "failed", error=["StreamInterruptedError", "the stream ended before the answer did"]))
     assert play.words() == "half an ans"
     alert = play.view.locator(".mf-failed .mf-error")
     expect(alert).to_have_attribute("role", "alert")
-    expect(alert).to_have_text("StreamInterruptedError the stream ended before the answer did")
+    expect(alert).to_have_text("the stream ended before the answer did")
+    whole = play.view.locator(".mf-failed pre")
+    expect(whole).to_be_hidden()
+    play.view.locator(".mf-failed").get_by_role("button", name="details").click()
+    expect(whole).to_have_text("StreamInterruptedError: the stream ended before the answer did")
+
+
+def test_a_refused_start_takes_a_line_or_two(play: PlayPage) -> None:
+    play.page.set_viewport_size({"width": 972, "height": 700})
+    play.add("Hi")
+    said = "openai needs an API key: set the environment variable OPENAI_API_KEY, or pass api_key=."
+    play.deliver(start(), end(0, "failed", error=["AuthenticationError", said]))
+    card = play.view.locator(".mf-failed")
+    expect(card).to_contain_text(said)
+    expect(card.get_by_role("button", name="Ask again")).to_be_visible()
+    assert card.evaluate("(one) => one.offsetHeight") < 60  # beside a panel its sentence needs two
+    play.page.set_viewport_size({"width": 1600, "height": 700})
+    assert card.evaluate("(one) => one.offsetHeight") < 42
 
 
 def test_two_models_answer_next_to_each_other_and_both_stay_until_one_is_chosen(play: PlayPage) -> None:
@@ -389,7 +406,7 @@ def test_run_sends_what_is_in_the_fields_once_from_wherever_it_is_asked(page: Pa
         assert play.said() == "starting"
         play.deliver({"type": "problem", "name": "RuntimeError", "message": f"no {count}"})
         assert play.said() == "failed"
-        expect(play.view.get_by_role("alert").filter(has_text=f"RuntimeError no {count}")).to_be_visible()
+        expect(play.view.get_by_role("alert").filter(has_text=f"RuntimeError: no {count}")).to_be_visible()
     assert play.sent_in("builder", "add") == []
     assert play.errors() == []
 
@@ -665,7 +682,7 @@ def test_dangerous_text_is_text_everywhere(page: Page, hear: Hear) -> None:
         play.settle()
         shown = play.view.inner_text()
         assert shown.count("<img src=x onerror=alert(1)>") > 5
-        for selector in (".mf-raw", ".mf-difference", ".mf-token", ".mf-other code", ".mf-failed .mf-error"):
+        for selector in (".mf-raw", ".mf-difference", ".mf-token", ".mf-other code", ".mf-failed pre"):
             assert "<img src=x" in (play.view.locator(selector).first.text_content() or "").replace("␣", " "), selector
         page.wait_for_timeout(300)  # time for whatever should not be asked for
         assert (paths, dialogs) == ([], [])

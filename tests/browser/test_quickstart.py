@@ -43,7 +43,7 @@ def test_the_quickstart_runs_and_its_playground_can_be_played(lab: Lab, open_not
     warning = view.locator(".mf-composer").get_by_role("alert").filter(has_text=f"{MODEL} takes text only")
     expect(warning).to_contain_text("vision models, such as")
     run(view, "Tell me a long story about a lighthouse.")
-    expect(view.locator(".mf-failed .mf-error")).to_contain_text("MediaError")
+    expect(view.locator(".mf-failed .mf-error")).to_contain_text("takes text only, and messages")
     assert words(view) == ""
     view.get_by_role("button", name="undo").click()
     expect(view.locator(".mf-turns > .mf-turn")).to_have_count(0)

@@ -624,7 +624,7 @@ def test_the_name_of_a_tool_is_shown_whole_and_its_state_stands_below_it(board: 
     name = "search_all_open_library_records"
     messages = told(*pieces(0, "c", name, SUM), *pieces(1, "d", "add", SUM), *pieces(2, "e", "add", SUM))
     view = board(*messages)
-    view.page.set_viewport_size({"width": 900, "height": 800})
+    view.page.set_viewport_size({"width": 1000, "height": 800})
     shown = view.lane().locator(".mf-lane-head > .mf-name")
     assert shown.evaluate("(one) => one.scrollWidth <= one.clientWidth")
     place, state = shown.bounding_box(), view.lane().locator(".mf-lane-head .mf-is").bounding_box()

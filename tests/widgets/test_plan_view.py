@@ -12,6 +12,9 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.protocol.events import TextDelta
+from msgflux_nb.reasoning.plan_events import PlanStarted
+from msgflux_nb.widgets.plan.moments import Moments
 from msgflux_nb.widgets.plan.plan_view import PlanView
 from tests.browser import plan_samples as samples
 
@@ -46,6 +49,7 @@ def until(true: Callable[[], Any]) -> None:
         time.sleep(0.01)
 
 
+DRAWN = ("html", "open", "kept", "tail", "held", "said")  # how the words of an answer are drawn
 RUNS = {"react": samples.react, "self_consistency": samples.vote, "tree_of_thoughts": samples.asked_tree}
 runs = pytest.mark.parametrize("kind", RUNS)
 
@@ -55,9 +59,30 @@ def last_of(moments: list[dict[str, Any]], kind: str, key: str) -> dict[Any, dic
     found: dict[Any, dict[str, Any]] = {}
     for moment in moments:
         if moment["t"] == kind:
-            told = {name: value for name, value in moment.items() if name not in ("ms", "id")}
+            told = {name: value for name, value in moment.items() if name not in ("ms", "id", *DRAWN)}
             found.setdefault(moment[key], {}).update(told)
     return found
+
+
+@pytest.mark.parametrize(
+    ("kind", "text", "drawn"),
+    [
+        ("react", "It *may", "<em>may</em>"),
+        ("react", '{"final": "*may"', ""),
+        ("self_consistency", "It *may", ""),
+    ],
+)
+def test_the_words_of_an_answer_have_their_html_while_they_come(kind: str, text: str, drawn: str) -> None:
+    moments = Moments()
+    moments.take(0.0, PlanStarted(kind=kind, task="?", limits={}, options={}, stop=lambda: None))
+    moments.take(0.0, TextDelta(text))
+    [said] = moments.batch()["moments"]
+    assert (said["w"], drawn in said.get("open", "")) == (text, True)
+    assert ("open" in said) == bool(drawn)
+    moments.take(0.1, TextDelta(" rain*."))
+    [more] = moments.batch()["moments"]
+    assert ("kept" in more) == bool(drawn)
+    assert moments.whole()["moments"] == [said, more]
 
 
 @runs
@@ -74,8 +99,14 @@ def test_a_result_is_told_as_it_was_told_live(view: Telling, kind: str) -> None:
         )
         assert live == retold
         assert view.moments[-1]["t"] == again.moments[-1]["t"] == "end"
-        head = {name: value for name, value in view.moments[-1].items() if name != "ms"}
-        assert head == {name: value for name, value in again.moments[-1].items() if name != "ms"}
+        head, retold_head = (
+            {name: value for name, value in one.moments[-1].items() if name not in ("ms", *DRAWN)}
+            for one in (view, again)
+        )
+        assert head == retold_head
+        if kind == "react":  # its words came in pieces, with their HTML, or come with the end
+            assert view.moments[-1]["said"]
+            assert "<strong>6.3 kg</strong>" in again.moments[-1]["html"]
     assert view._moments.head["limits"] == result.limits
     json.dumps(view.plan, allow_nan=False)
 

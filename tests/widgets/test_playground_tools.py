@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.display.figures import numbers
 from msgflux_nb.reasoning.tool_loop import StepEnded
 from msgflux_nb.widgets.tool_calls import approval as _approval
 from msgflux_nb.widgets.tool_calls import tool_job as _tool_job
@@ -108,7 +109,7 @@ def test_the_page_is_told_whom_a_run_waits_for(build: Build, adder: Adder) -> No
     show(bench)
     [waits] = bench.of("phase")
     assert (waits["number"], waits["phase"], waits["call"]["name"]) == (1, "approval", "add")
-    assert waits["figures"]["out"] == bench.playground.response.usage.completion_tokens
+    assert waits["figures"] == numbers(bench.playground.response)
     bench.page(bench.playground, "hello")
     eventually(lambda: bench.of("progress") or bench.of("start"), "all of the answer")
     assert all(one["figures"] == waits["figures"] for one in bench.of("progress"))

@@ -1,5 +1,5 @@
 // @ts-check
-// Functions of texts, without a page: sizes with units, the direction of a text, API keys in it.
+// Functions of texts, without a page: sizes with units, tables to copy, the direction of a text, API keys in it.
 
 /**
  * @param {number} bytes
@@ -21,6 +21,14 @@ export function tokensOf(text) {
     amount += code > 0xffff ? 2 : code >= 0x2e80 ? 1 : code >= 0x250 ? 0.5 : 0.25;
   }
   return amount;
+}
+
+/**
+ * Return rows as text for a spreadsheet.
+ * @param {(string | null)[][]} rows
+ */
+export function tableText(rows) {
+  return rows.map((row) => row.map((cell) => (cell ?? "").replace(/[\t\n\r]+/g, " ")).join("\t")).join("\n");
 }
 
 const RIGHT_TO_LEFT = /^[^\p{L}]{0,200}[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufefc]/u;

@@ -1,8 +1,8 @@
 // @ts-check
 // One part of a message, to read or as a row of an editor. Text is set as text; Markdown comes as HTML from the kernel.
 
+import { finishedBlocks } from "../base/answer_words.js";
 import { icon, iconButton, textButton } from "../base/controls.js";
-import { markdownBlock } from "../base/copy.js";
 import { element } from "../base/dom.js";
 import { tokensText } from "../base/store.js";
 import { markNames, withNames } from "./variables.js";
@@ -57,7 +57,7 @@ function labelled(head, text) {
  */
 function textNode(text, role, html) {
   if (html.length) {
-    const blocks = element("div", { class: "mf-blocks" }, ...html.map(markdownBlock));
+    const blocks = finishedBlocks(html);
     markNames(blocks);
     return element("div", { class: "mf-text mf-words", dir: "auto" }, blocks);
   }
@@ -82,7 +82,7 @@ function wordsNode({ text, html, prefill = 0, code }, plain) {
   const words = text ?? "";
   const drawn = html && !plain ? html : [];
   const rest = html && !plain ? "" : words;
-  const blocks = element("div", { class: "mf-blocks" }, ...drawn.map(markdownBlock));
+  const blocks = finishedBlocks(drawn);
   const given = element("span", { class: "mf-prefill" }, rest.slice(0, prefill));
   const open = element("div", { class: "mf-tail" }, given, rest.slice(prefill));
   return element("div", { class: code ? "mf-words mf-code" : "mf-words", dir: "auto" }, blocks, open);

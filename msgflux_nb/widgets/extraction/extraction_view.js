@@ -5,7 +5,9 @@ import { figure, icon, iconButton, opensMenu, textButton } from "../base/control
 import { copied } from "../base/copy.js";
 import { element, oncePerFrame, rootOf, setText } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
+import { errorOf, mishapLine } from "../base/mishap.js";
 import { presentButton } from "../base/present.js";
+import { tableText } from "../base/texts.js";
 import { interruptKernel } from "./interrupt.js";
 import { problemList } from "./kinds.js";
 import { rowTable } from "./rows.js";
@@ -106,12 +108,12 @@ function extractionBoard(model, el, problem, signal) {
   const problems = problemList((state) => model.send({ type: "only", state }));
   const note = element("p", { class: "mf-aside", "data-s": "look", hidden: true });
   const deaf = element("p", { class: "mf-aside", "data-s": "look", role: "status", hidden: true }, icon("warning"), element("span", {}, DEAF));
-  const error = element("div", { class: "mf-error", role: "alert", hidden: true });
+  const error = mishapLine();
   const spoken = element("div", { class: "mf-hidden", role: "status" });
   const foot = footLine(says.node, () => model.send({ type: "only", state: "" }), rows.toEnd);
   const act = actButton(model, el, deaf, signal);
   const head = element("header", { class: "mf-top" }, title, about, element("span", { class: "mf-grow" }), presentButton(el, signal), moreButton(), act.above);
-  el.append(head, states.bar, says.node, problems.node, rows.node, note, deaf, error, act.ahead, foot.node, spoken);
+  el.append(head, states.bar, says.node, problems.node, rows.node, note, deaf, error.node, act.ahead, foot.node, spoken);
   signal.addEventListener("abort", rows.leave);
 
   function moreButton() {
@@ -155,7 +157,7 @@ function extractionBoard(model, el, problem, signal) {
     act.draw(told);
     foot.draw(told, rows.follows());
     show(note, told.note);
-    show(error, problem() || told.error);
+    error.say(errorOf(problem() || told.error));
     if (told.state !== "running") deaf.hidden = true;
     speak(told);
     el.dataset.state = state = told.state;
@@ -308,9 +310,8 @@ function footLine(above, all, toEnd) {
  * @param {Picture} picture
  */
 function copyRows({ columns, rows }) {
-  const clean = (/** @type {string | null} */ cell) => (cell ?? "").replace(/[\t\n\r]+/g, " ");
-  const lines = [["row", "state", ...columns], ...rows.map(([, label, state, cells, error]) => [label, state, ...(cells.length ? cells : [error])])];
-  void copied(lines.map((line) => line.map(clean).join("\t")).join("\n"));
+  const lines = rows.map(([, label, state, cells, error]) => [label, state, ...(cells.length ? cells : [error])]);
+  void copied(tableText([["row", "state", ...columns], ...lines]));
 }
 
 /**

@@ -5,6 +5,7 @@ import { iconButton, opensMenu, pickButton, stateWord, textButton } from "../bas
 import { copied } from "../base/copy.js";
 import { element, oncePerFrame, onChange, rootOf, writes } from "../base/dom.js";
 import { guarded } from "../base/guard.js";
+import { errorOf, mishapLine } from "../base/mishap.js";
 import { presentButton } from "../base/present.js";
 import { gridAct } from "./act.js";
 import { gridMatrix } from "./matrix.js";
@@ -76,6 +77,7 @@ function gridBoard(model, el, signal) {
   const further = textButton("show more rows", "show the next rows", () => model.send({ type: "more" }), { class: "mf-further" });
   const unkept = element("p", { class: "mf-trouble mf-unkept", role: "alert", hidden: true });
   const note = element("p", { class: "mf-trouble", role: "alert", hidden: true });
+  const wrong = mishapLine();
   const said = element("span", { class: "mf-cut" });
   const keysNode = element("span", { class: "mf-keys mf-wide" });
   for (const [names, word] of /** @type {[string[], string][]} */ ([[["←", "↑", "↓", "→"], "cell"], [["+", "−"], "rate"], [["⏎"], "the whole answer"]])) {
@@ -84,7 +86,7 @@ function gridBoard(model, el, signal) {
   const wrap = element("div", { class: "mf-wrap mf-scroll" }, matrix.node, further);
   el.append(
     element("header", { class: "mf-top" }, title, state.node, paid, element("span", { class: "mf-grow" }), blind, show.node, presentButton(el, signal), more, act.node),
-    unkept, note, wrap, answer.node,
+    unkept, note, wrong.node, wrap, answer.node,
     element("footer", { class: "mf-bottom" }, said, element("span", { class: "mf-grow" }), keysNode),
   );
 
@@ -135,7 +137,7 @@ function gridBoard(model, el, signal) {
     paid.textContent = told.paid;
     paid.hidden = state.node.hidden;
     act.draw(told);
-    say(told.error);
+    fail(errorOf(told.error));
     el.dataset.state = told.state;
   }
 
@@ -143,6 +145,12 @@ function gridBoard(model, el, signal) {
   function say(sentence) {
     note.textContent = sentence;
     note.hidden = !sentence;
+  }
+
+  /** @param {[name: string, message: string] | null} error */
+  function fail(error) {
+    say("");
+    wrong.say(error);
   }
 
   /**
@@ -168,7 +176,7 @@ function gridBoard(model, el, signal) {
     if (told.row !== undefined) at = [told.row, told.column];
     answer.draw(told);
     matrix.mark(...at);
-    say(board().error);
+    fail(errorOf(board().error));
   }
 
   /** @param {KeyboardEvent} event */
@@ -199,7 +207,7 @@ function gridBoard(model, el, signal) {
   /** @param {any} message */
   const heard = (message) => {
     if (message.type === "filled") fill(message);
-    if (message.type === "problem") say(message.message);
+    if (message.type === "problem") fail([message.name, message.message]);
   };
   model.on("msg:custom", heard);
   signal.addEventListener("abort", () => model.off("msg:custom", heard));

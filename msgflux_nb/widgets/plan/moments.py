@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from ...display.markdown import markdown_html
 from ...display.plan import plan_recorded
 from ...display.words import shown_text
 from ...errors import printable
@@ -18,6 +19,7 @@ from ...reasoning.result import text_of
 from ...reasoning.tool_loop import StepStarted
 from ...reasoning.trace import Asked, Node, Sample, Turn
 from ..base.feed import Batch
+from ..base.open_block import OpenBlock
 
 __all__ = ["Moments"]
 
@@ -25,6 +27,7 @@ _PROMPT = 2_000  # characters of a prompt, and of its answer, that a page gets
 _THOUGHT = 8_000
 _RESULT = 8_000
 _TREE = "tree_of_thoughts"
+_REACT = "react"
 
 Moment = dict[str, Any]
 
@@ -58,6 +61,8 @@ class Moments:
         self._told = 0
         self._began: float | None = None
         self._ids: dict[tuple[str, ...], int] = {}
+        self._words: list[str] = []  # of the present answer
+        self._open: OpenBlock | None = None
 
     def __len__(self) -> int:
         return len(self._all)
@@ -152,7 +157,30 @@ class Moments:
         with self._lock:
             fresh = self._all[self._told :]
             self._told = len(self._all)
+            for moment in fresh if self.head["kind"] == _REACT else ():
+                self._draw(moment)
             return {"moments": [dict(moment) for moment in fresh]} if fresh else {}
+
+    def _draw(self, moment: Moment) -> None:
+        """Add to a moment what changes in the drawing of the answer's Markdown, as ``OpenBlock`` returns it."""
+        match moment["t"]:
+            case "words":
+                self._words, self._open = [], None
+            case "text":
+                if not self._words and not _is_json(moment["w"]):
+                    self._open = OpenBlock()
+                self._words.append(moment["w"])
+                if self._open is not None:
+                    moment |= self._open.grow(moment["w"])
+            case "turn" if self._open is not None:
+                moment |= self._open.last()
+            case "end" if moment.get("answer"):
+                answer = self.ended.result.final_answer  # type: ignore[union-attr]  # an answer is part of a result
+                said = "".join(self._words)
+                if isinstance(answer, str) and said.strip() == answer.strip():
+                    moment["said"] = True
+                elif isinstance(answer, str) and not _is_json(answer):
+                    moment["html"] = markdown_html(moment["answer"])
 
     def whole(self) -> Batch:
         """Return everything that was sent so far."""
@@ -198,6 +226,10 @@ def _ended(event: PlanEnded) -> Moment:
         "seconds": result.seconds,
         "error": None if error is None else [type(error).__name__, str(error)],
     }
+
+
+def _is_json(text: str) -> bool:
+    return text.lstrip()[:1] in ("{", "[")
 
 
 def _finite(value: float | None) -> float | None:

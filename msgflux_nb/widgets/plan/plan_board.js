@@ -1,7 +1,7 @@
 // @ts-check
 // The board of a plan, live or in a twin: head, budget, the drawing of its kind, the replay.
 
-import { keyHint, stateWord, textButton } from "../base/controls.js";
+import { iconButton, keyHint, opensMenu, stateWord, textButton } from "../base/controls.js";
 import { element, oncePerFrame, rootOf, writes } from "../base/dom.js";
 import { presentButton } from "../base/present.js";
 import { planSeconds } from "./plan_calls.js";
@@ -47,7 +47,9 @@ export function planBoard(store, el, { live, signal }) {
   const stop = textButton("Stop", "stop, and keep the results so far (Esc)", () => store.model?.send({ type: "stop" }), { icon: "stop", key: "esc", kind: "mf-line" });
   const others = textButton("Ask the others", "ask for the answers that stopping early has left out", () => store.model?.send({ type: "others" }), { icon: "plus", kind: "mf-line" });
   const head = element("header", { class: "mf-top" }, title, state.node, said, element("span", { class: "mf-grow" }), tools);
-  head.append(presentButton(el, signal), ...(live ? [others, stop] : []));
+  const more = iconButton("more", "more", () => {});
+  opensMenu(more, "more", () => body?.entries() ?? [], signal);
+  head.append(presentButton(el, signal), more, ...(live ? [others, stop] : []));
   const budget = budgetStrip();
   const hint = element("p", { class: "mf-hint mf-note" }, "A plan appears here while it runs: what it thinks, asks and finds.");
   const error = element("div", { class: "mf-wrong", role: "alert", hidden: true });
@@ -153,6 +155,7 @@ export function planBoard(store, el, { live, signal }) {
     if (signal.aborted) return;
     makeBody();
     hint.hidden = body !== null;
+    more.hidden = body === null;
     body?.draw();
     drawState();
     budget.draw(store);

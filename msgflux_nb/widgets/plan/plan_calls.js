@@ -2,10 +2,12 @@
 // The opened calls of a plan: model calls as prompt and answer, tool calls as cards.
 
 import { stateWord } from "../base/controls.js";
+import { copied } from "../base/copy.js";
 import { element } from "../base/dom.js";
+import { tableText } from "../base/texts.js";
 import { laneView } from "../tool_calls/lane.js";
 import { Timeline } from "../tool_calls/timeline.js";
-/** @import { IconName, Standing } from "../base/controls.js" */
+/** @import { Choice, IconName, Standing } from "../base/controls.js" */
 /** @import { CallCard } from "../tool_calls/timeline.js" */
 /** @import { PlanCall, PlanNode, PlanStep, PlanStore } from "./plan_store.js" */
 
@@ -69,6 +71,16 @@ export function planState(standing, text, mark = "") {
   const state = stateWord();
   state.set(standing, text, mark);
   return state.node;
+}
+
+/**
+ * Return the entry of a menu that copies rows for a spreadsheet.
+ * @param {string[]} heads
+ * @param {string[][]} rows
+ * @returns {Choice}
+ */
+export function copyEntry(heads, rows) {
+  return { label: "Copy as a table", icon: "copy", disabled: !rows.length, pick: () => void copied(tableText([heads, ...rows])) };
 }
 
 /** @param {number} seconds */

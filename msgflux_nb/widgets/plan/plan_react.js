@@ -1,31 +1,35 @@
 // @ts-check
 // The drawing of react: numbered steps with thought, call and result in columns, and the answer as the last number.
 
+import { answerWords } from "../base/answer_words.js";
 import { icon, iconButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
-import { planSeconds, planState, toolCards } from "./plan_calls.js";
+import { Side } from "../base/stream.js";
+import { copyEntry, planSeconds, planState, toolCards } from "./plan_calls.js";
+/** @import { Entry } from "../base/controls.js" */
 /** @import { PlanState, PlanStep, PlanStore, PlanTurn } from "./plan_store.js" */
 
 /**
  * @param {PlanStore} store
- * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], state: () => string }}
+ * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], entries: () => Entry[], state: () => string }}
  */
 export function reactBody(store) {
   const heads = ["", "thought", "call", "result"].map((word) => element("span", { class: "mf-cap mf-role" }, word));
   heads[2].append(element("span", { class: "mf-less" }, ", result"));
   const steps = element("div", { class: "mf-steps mf-scroll", role: "list" }, ...heads);
   const number = element("b");
-  const words = element("div", { class: "mf-words", "aria-live": "polite" });
+  const words = answerWords();
   const role = element("span", { class: "mf-role" }, "answer");
-  const answer = element("div", { class: "mf-answer", hidden: true }, element("div", { class: "mf-no" }, number), element("div", {}, role, words));
-  const fold = iconButton("panel", "fold the results", () => {
-    const folded = steps.classList.toggle("mf-folded");
-    fold.setAttribute("aria-pressed", String(folded));
-  }, "mf-mid");
+  const answer = element("div", { class: "mf-answer", hidden: true }, element("div", { class: "mf-no" }, number), element("div", {}, role, words.node));
+  const fold = iconButton("panel", "fold the results", foldResults, "mf-mid");
   /** @type {{ turn: PlanTurn, node: HTMLElement, drawn: string, open: boolean }[]} */
   let rows = [];
   /** @type {PlanState | null} */
   let state = null;
+  /** The words of an answer that did not arrive in pieces. */
+  let still = new Side(() => {});
+  /** @type {Side | null} */
+  let drawn = null;
 
   function draw() {
     if (state !== store.state) clear();
@@ -108,7 +112,7 @@ export function reactBody(store) {
   }
 
   function drawAnswer() {
-    const { turns, words: arriving, end, asking } = store.state;
+    const { turns, words: arriving, said, end, asking } = store.state;
     const last = turns.at(-1);
     const own = last && !last.steps.length ? last : null;
     const text = arriving || end?.answer || own?.text || "";
@@ -116,8 +120,26 @@ export function reactBody(store) {
     answer.hidden = !text && !live;
     number.textContent = String(own && !arriving ? own.number : turns.length + (arriving || live ? 1 : 0) || 1);
     answer.classList.toggle("mf-live", live);
-    words.classList.toggle("mf-caret", live);
-    if (words.textContent !== text) words.textContent = text;
+    const streamed = arriving || (end ? end.said : own && said.text);
+    drawWords(streamed ? said : stillOf(text, end?.html), live);
+  }
+
+  /**
+   * @param {string} text
+   * @param {string} [html] the same as Markdown
+   */
+  function stillOf(text, html) {
+    const [blocks, tail] = html ? [[html], ""] : [[], text];
+    if (still.tail !== tail || still.blocks.join() !== blocks.join()) still = Object.assign(new Side(() => {}), { blocks, tail });
+    return still;
+  }
+
+  /** @param {Side} side @param {boolean} live */
+  function drawWords(side, live) {
+    if (side !== drawn) words.clear();
+    drawn = side;
+    side.state = live ? "running" : "complete";
+    words.draw(side);
   }
 
   /** @param {KeyboardEvent} event */
@@ -146,6 +168,17 @@ export function reactBody(store) {
     return found;
   }
 
+  function foldResults() {
+    const folded = steps.classList.toggle("mf-folded");
+    fold.setAttribute("aria-pressed", String(folded));
+  }
+
+  /** @returns {Entry[]} */
+  const entries = () => [
+    { label: "Fold the results", checked: steps.classList.contains("mf-folded"), several: true, pick: foldResults },
+    copyEntry(["step", "thought", "call", "result"], store.state.turns.flatMap(({ number, steps: each }) => each.map((step) => [String(number), step.thought, `${step.name}(${argumentsText(step.arguments)})`, step.result]))),
+  ];
+
   function told() {
     const { turns, asking, words: arriving, end } = store.state;
     const number = turns.length + (asking || arriving ? 1 : 0);
@@ -153,7 +186,7 @@ export function reactBody(store) {
     return arriving ? `step ${number}, answering` : `step ${Math.max(1, number)}`;
   }
 
-  return { nodes: [steps, answer], draw, ticks, key, tools: [fold], state: told };
+  return { nodes: [steps, answer], draw, ticks, key, tools: [fold], entries, state: told };
 }
 
 /**

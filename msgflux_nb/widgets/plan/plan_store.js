@@ -2,6 +2,7 @@
 // A page's knowledge of a plan: moments from numbered batches, and the plan's state at the shown moment.
 
 import { RunStore } from "../base/run_store.js";
+import { Side } from "../base/stream.js";
 /** @import { Model } from "../base/dom.js" */
 
 /**
@@ -42,7 +43,10 @@ export class PlanState {
     this.sampleCalls = new Map();
     /** @type {PlanTurn[]} */
     this.turns = [];
+    /** The words of the answer that is arriving; "" once its turn has ended. */
     this.words = "";
+    /** The words of the last answer, as they are drawn. */
+    this.said = new Side(() => {});
     this.asking = 0;
     /** @type {PlanSpent} */
     this.spent = { calls: 0, tokens: 0, cost: 0, seconds: 0 };
@@ -60,8 +64,8 @@ export class PlanState {
     else if (moment.t === "sample") this.takeSample(moment);
     else if (moment.t === "turn") this.takeTurn(moment);
     else if (moment.t === "step") this.turn(moment.n).steps.push(stepOf(moment));
-    else if (moment.t === "words") this.words = "";
-    else if (moment.t === "text") this.words += moment.w;
+    else if (moment.t === "words") this.takeWords();
+    else if (moment.t === "text") this.takeText(moment);
     else if (moment.t === "spent") this.takeSpent(moment);
     else if (moment.t === "end") {
       this.end = moment;
@@ -105,10 +109,22 @@ export class PlanState {
     else this.samples.push(sample);
   }
 
+  takeWords() {
+    this.words = "";
+    this.said.clear();
+  }
+
   /** @param {Moment} moment */
-  takeTurn({ n: number, w: text, last: closing, ms }) {
+  takeText({ w: text, html, open, kept, tail, held }) {
+    this.words += text;
+    this.said.take(0, { text, html, open, kept, tail, held });
+  }
+
+  /** @param {Moment} moment */
+  takeTurn({ n: number, w: text, last: closing, ms, html, open, kept }) {
     this.asking = Math.max(0, this.asking - 1);
     this.words = "";
+    if (html) this.said.take(0, { html, open, kept });
     Object.assign(this.turn(number), { text, closing, ms });
   }
 

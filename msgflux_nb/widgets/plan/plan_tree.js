@@ -3,8 +3,9 @@
 
 import { icon, iconButton, textButton } from "../base/controls.js";
 import { element, svgElement, writes } from "../base/dom.js";
-import { levelTicks, modelCall, nodeStanding, planNumber, planState } from "./plan_calls.js";
+import { copyEntry, levelTicks, modelCall, nodeStanding, planNumber, planState } from "./plan_calls.js";
 import { captionsOf, pathOf, scaleOf, treeLayout } from "./plan_layout.js";
+/** @import { Entry } from "../base/controls.js" */
 /** @import { TreeRow } from "./plan_layout.js" */
 /** @import { PlanNode, PlanState, PlanStore } from "./plan_store.js" */
 
@@ -19,7 +20,7 @@ const TREE_FOLDED = 7; // units before *+ 3 pruned*, where other thoughts have t
 
 /**
  * @param {PlanStore} store
- * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], state: () => string }}
+ * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], entries: () => Entry[], state: () => string }}
  */
 export function treeBody(store) {
   const edges = svgElement("svg", { class: "mf-edges", "aria-hidden": "true" });
@@ -32,11 +33,6 @@ export function treeBody(store) {
   const node = element("div", { class: "mf-wood" }, scroll, why);
   const field = /** @type {HTMLInputElement} */ (element("input", { class: "mf-input", type: "search", placeholder: "search the thoughts", "aria-label": "search the thoughts", hidden: true }));
   const search = iconButton("search", "search the thoughts (/)", openSearch);
-  const hiding = iconButton("eye", "hide what was pruned", () => {
-    hide = !hide;
-    hiding.setAttribute("aria-pressed", String(hide));
-    redraw();
-  }, "mf-mid");
   /** @type {Map<string, { box: HTMLElement, key: string }>} */
   const boxes = new Map();
   /** @type {Set<number>} */
@@ -387,6 +383,17 @@ export function treeBody(store) {
 
   const ticks = () => levelTicks(store);
 
+  /** @returns {Entry[]} */
+  const entries = () => [
+    { label: "Hide what was pruned", checked: hide, several: true, pick: hidePruned },
+    copyEntry(["step", "thought", "after", "value", "state"], [...store.state.nodes.values()].map((each) => [String(each.level), each.text, each.parent?.text ?? "", each.value === null ? "" : String(each.value), each.state])),
+  ];
+
+  function hidePruned() {
+    hide = !hide;
+    redraw();
+  }
+
   function told() {
     const { levels, asking, end } = store.state;
     const step = levels.length - 1;
@@ -395,5 +402,5 @@ export function treeBody(store) {
     return `step ${step}, ${count.toLocaleString("en-US")} ${count === 1 ? "thought" : "thoughts"}${asking ? `, ${asking} being asked` : ""}`;
   }
 
-  return { nodes: [node], draw, ticks, key, tools: [field, hiding, search], state: told };
+  return { nodes: [node], draw, ticks, key, tools: [field, search], entries, state: told };
 }

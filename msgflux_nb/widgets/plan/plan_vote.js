@@ -4,16 +4,19 @@
 import { icon, iconButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, keepOnly, svgElement } from "../base/dom.js";
-import { modelCall, planState } from "./plan_calls.js";
+import { tableText } from "../base/texts.js";
+import { copyEntry, modelCall, planState } from "./plan_calls.js";
 import { staysAhead } from "./plan_sure.js";
+/** @import { Entry } from "../base/controls.js" */
 /** @import { PlanSample, PlanStore } from "./plan_store.js" */
 
 const VOTE_SURE = 0.95;
+const VOTE_HEADS = ["answer", "value", "chain"];
 const VOTE_LETTER = 6.5; // the width of a letter beside the curve, in px
 
 /**
  * @param {PlanStore} store
- * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], state: () => string }}
+ * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], entries: () => Entry[], state: () => string }}
  */
 export function voteBody(store) {
   const tally = element("div", { class: "mf-tally mf-scroll", role: "group", "aria-label": "answers" });
@@ -25,7 +28,7 @@ export function voteBody(store) {
   const before = iconButton("left", "the answer before (←)", () => walk(-1));
   const after = iconButton("right", "the next answer (→)", () => walk(1));
   const copy = iconButton("copy", "copy as a table", async () => {
-    const done = await copied(tableOf(store.state.samples));
+    const done = await copied(tableText([VOTE_HEADS, ...voteRows(store.state.samples)]));
     copy.replaceChildren(icon(done ? "check" : "cross"));
     setTimeout(() => copy.replaceChildren(icon("copy")), 1_200);
   }, "mf-mid");
@@ -229,6 +232,9 @@ export function voteBody(store) {
     return found.length > 60 ? [] : found;
   }
 
+  /** @returns {Entry[]} */
+  const entries = () => [copyEntry(VOTE_HEADS, voteRows(store.state.samples))];
+
   function told() {
     const { samples, end, asking } = store.state;
     const n = Number(store.told.head.options.n) || samples.length;
@@ -237,15 +243,10 @@ export function voteBody(store) {
     return `answer ${samples.length} of ${n}${flight}`;
   }
 
-  return { nodes: [node], draw, ticks, key, tools: [copy], state: told };
+  return { nodes: [node], draw, ticks, key, tools: [copy], entries, state: told };
 }
 
-/**
- * Return the answers as lines for a spreadsheet: number, answer, chain of thoughts.
- * @param {PlanSample[]} samples
- */
-function tableOf(samples) {
-  const clean = (/** @type {string} */ cell) => cell.replace(/[\t\n\r]+/g, " ");
-  const lines = samples.map(({ number, value, chain }) => [String(number + 1), value ?? "not readable", chain.join(" → ")]);
-  return [["answer", "value", "chain"], ...lines].map((line) => line.map(clean).join("\t")).join("\n");
+/** @param {PlanSample[]} samples */
+function voteRows(samples) {
+  return samples.map(({ number, value, chain }) => [String(number + 1), value ?? "not readable", chain.join(" → ")]);
 }

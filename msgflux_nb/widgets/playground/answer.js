@@ -1,11 +1,11 @@
 // @ts-check
 // Arriving answers, in the place of their turns: one, or two to compare; errors; the status line.
 
-import { icon, stateWord, textButton } from "../base/controls.js";
-import { copyButton } from "../base/copy.js";
+import { answerWords } from "../base/answer_words.js";
+import { stateWord, textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
 import { follow } from "../base/follow.js";
-import { openBlock } from "../base/open_block.js";
+import { mishapLine } from "../base/mishap.js";
 import { turnColumns } from "../base/turn_columns.js";
 import { callCard } from "./waiting.js";
 /** @import { IconName, Standing } from "../base/controls.js" */
@@ -83,24 +83,17 @@ export function answers(play, slot, { waiting, goOn }) {
  * @param {Play} play
  */
 function failureCard(play) {
-  const error = element("div", { class: "mf-error", role: "alert" });
-  const again = textButton("Ask again", "ask the same again", () => play.ask("again", {}), { icon: "rerun", kind: "mf-line" });
-  const copy = copyButton("copy", "copy what happened", () => error.textContent ?? "");
-  const node = element("section", { class: "mf-card mf-failed", "data-s": "bad", hidden: true }, icon("cross"), error, element("footer", {}, again, copy));
-  let said = "";
+  const again = textButton("Ask again", "ask the same again", () => play.ask("again", {}), { icon: "rerun", kind: "mf-line", class: "mf-small" });
+  const line = mishapLine([again]);
+  line.node.classList.add("mf-card", "mf-failed");
 
   function draw() {
-    const shown = play.problem ?? play.sides.find((side) => side.error)?.error ?? null;
     again.hidden = play.problem !== null;
     again.toggleAttribute("disabled", !play.free);
-    const key = JSON.stringify(shown);
-    if (key === said) return;
-    said = key;
-    node.hidden = !shown;
-    error.replaceChildren(...(shown ? [element("b", {}, shown[0]), " ", element("span", {}, shown[1])] : []));
+    line.say(play.problem ?? play.sides.find((side) => side.error)?.error ?? null);
   }
 
-  return { node, draw };
+  return { node: line.node, draw };
 }
 
 /**
@@ -109,7 +102,7 @@ function failureCard(play) {
  */
 function answerCard(index, goOn) {
   const reasoning = reasoningFold();
-  const words = answerWords(index);
+  const words = answerWords(index ? "second answer" : "answer");
   const refusal = element("p", { class: "mf-refusal" });
   const name = element("b", { class: "mf-by" });
   const state = stateWord({ class: "mf-mid" });
@@ -253,54 +246,6 @@ function sideFigures() {
  */
 function amount(figures, of) {
   return (figures && of(figures)) ?? 0;
-}
-
-/**
- * Make the words of an answer: the prefill with a tint, finished blocks as Markdown, then the block that is being written,
- * or text. Only what is new is drawn.
- * @param {number} index
- */
-export function answerWords(index) {
-  const prefill = element("span", { class: "mf-prefill" });
-  const blocks = element("div", { class: "mf-blocks" });
-  const last = openBlock(blocks);
-  const tail = document.createTextNode("");
-  const open = element("div", { class: "mf-tail" }, prefill, tail);
-  const label = index ? "second answer" : "answer";
-  const node = element("div", { class: "mf-words", dir: "auto", role: "region", "aria-live": "polite", "aria-label": label }, blocks, open);
-  let epoch = -1;
-  let finished = 0;
-
-  function clear() {
-    epoch = -1;
-    finished = 0;
-    last.clear();
-    tail.data = "";
-    prefill.textContent = "";
-  }
-
-  /** @param {Side} side */
-  function draw(side) {
-    if (epoch !== side.epoch) {
-      clear();
-      epoch = side.epoch;
-    }
-    const arriving = side.state === "running" && !side.phase;
-    const text = side.held ? side.tail.slice(0, -side.held) : side.tail;
-    const shown = side.open ? "" : text;
-    node.classList.toggle("mf-code", side.schema !== "");
-    node.setAttribute("aria-busy", String(side.state === "running"));
-    // After a finished block a caret would add a line, and the text would jump.
-    node.classList.toggle("mf-arriving", arriving && !side.open && (shown !== "" || !side.blocks.length));
-    if (prefill.textContent !== side.prefill) prefill.textContent = side.prefill;
-    for (const block of side.blocks.slice(finished)) last.finish(block);
-    finished = side.blocks.length;
-    last.draw(side.open, text, arriving);
-    if (shown.startsWith(tail.data)) tail.appendData(shown.slice(tail.data.length));
-    else tail.data = shown;
-  }
-
-  return { node, draw, clear };
 }
 
 /** Make the model's reasoning: open while it thinks, folded once the answer begins. */
