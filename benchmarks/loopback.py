@@ -1,10 +1,11 @@
 """A server on the loopback interface that answers like OpenAI, with answers that were rendered in advance.
 
 The model's name selects the answer: ``text-2000-plain`` is a streamed text of 2,000 pieces, ``tools-2000-plain`` the
-arguments of three parallel calls in 2,000 fragments; ``prose`` is text in paragraphs. ``paced`` sends each piece at its
-time (``paced2000``: every 2,000 µs); ``padded`` adds ``obfuscation`` to each, random letters as OpenAI sends by
-default; ``responses`` and ``messages`` are the other wires. One event is one HTTP chunk. A request without streaming
-gets a short answer in one piece. The server is another process, on its own core if there are two.
+arguments of three parallel calls in 2,000 fragments; ``prose`` is text in paragraphs, ``table`` Markdown tables.
+``paced`` sends each piece at its time (``paced2000``: every 2,000 µs); ``padded`` adds ``obfuscation`` to each, random
+letters as OpenAI sends by default; ``responses`` and ``messages`` are the other wires. One event is one HTTP chunk. A
+request without streaming gets a short answer in one piece. The server is another process, on its own core if there are
+two.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ WORDS = [
     ".",
     " 42",
 ]
+ROW = ["|", " the", " model", " |", " returns", " **words**", " |", " 42", " |\n"]
+ROWS = 20  # of a table
 TOOLS = ("search_papers", "fetch_page", "run_code")
 PACE = 200  # µs from one paced event to the next
 HEAD = "HTTP/1.1 200 OK\r\nContent-Type: {}\r\n{}\r\n\r\n"
@@ -166,6 +169,10 @@ def _framed(payloads: list[bytes]) -> list[bytes]:
 
 
 def _word(kind: str, place: int) -> str:
+    if kind == "table":
+        row, at = divmod(place, len(ROW))
+        end = {0: "|---|---|--:|\n", ROWS - 1: "\n"}.get(row % ROWS, "") if at == len(ROW) - 1 else ""
+        return ROW[at] + end
     word = WORDS[place % len(WORDS)]
     return "\n\n" if kind == "prose" and word == "\n" and place // len(WORDS) % 5 == 4 else word
 

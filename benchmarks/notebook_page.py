@@ -105,7 +105,8 @@ def page_figures(url: str, *, runs: int, rows: int, tokens: int) -> Iterator[Fel
         lab = Lab(Path(folder))
         try:
             yield from _drawn(lab, browser, url, runs)
-            yield from _two_columns(lab, browser, url, tokens)
+            for kind in ("prose", "table"):
+                yield from _two_columns(lab, browser, url, tokens, kind)
             yield from _scrolled(lab, browser, url)
             yield from _watched_table(lab, browser, url, rows)
         finally:
@@ -139,6 +140,27 @@ def _frames(what: str, frames: list[float], *, goal: float = FRAME_MS) -> Iterat
         f"{frames[-1]:,.0f} ms, {over} over {goal:,.0f} ms",
         f"at most {goal:,.0f} ms",
         frames[-1] <= goal,
+    )
+
+
+def _heard(page: Page) -> list[tuple[float, int]]:
+    """Return a list that gets the time and the size of each frame of the page's next websockets."""
+    received: list[tuple[float, int]] = []
+
+    def listen(socket: Any) -> None:
+        socket.on("framereceived", lambda data: received.append((time.monotonic(), len(data))))
+
+    page.on("websocket", listen)
+    return received
+
+
+def _told(what: str, size: int, seconds: float) -> Felt:
+    rate = size / 1000 / seconds
+    return Felt(
+        f"{what}: to the page",
+        f"{size / 1000:,.0f} kB, {rate:,.1f} kB a second",
+        f"at most {KILOBYTES_A_SECOND:,.0f} kB a second",
+        rate <= KILOBYTES_A_SECOND,
     )
 
 
@@ -217,26 +239,30 @@ def _drawn(lab: Lab, browser: Browser, url: str, runs: int) -> Iterator[Felt]:
     )
 
 
-def _two_columns(lab: Lab, browser: Browser, url: str, tokens: int) -> Iterator[Felt]:
-    """Measure two answers next to each other, at a hundred tokens per second each."""
-    name = f"prose-{tokens}-paced10000"
+def _two_columns(lab: Lab, browser: Browser, url: str, tokens: int, kind: str) -> Iterator[Felt]:
+    """Measure two answers next to each other, at a hundred tokens per second each: frames, and bytes to the page."""
+    name = f"{kind}-{tokens}-paced10000"
     show = f"playground = mf.Playground(model({name!r}), compare=model({name!r}), prompt='Write.')\nplayground"
     with _opened(lab, browser, [MODEL.format(url=url) + show, "playground.run()"]) as notebook:
+        page = notebook.page
+        received = _heard(page)
         notebook.run_cell(0)
         notebook.show_cell(0)
-        page = notebook.page
         page.wait_for_selector(".msgflux-playground textarea:visible")
         notebook.run_cell(1)
         page.wait_for_timeout(500)
         seconds = tokens / 100 - 1.5
         with _traced(browser, page) as times:
             page.evaluate(WATCH)
+            before, began = len(received), time.monotonic()
             page.wait_for_timeout(1000 * seconds)
+            size, took = sum(amount for _, amount in received[before:]), time.monotonic() - began
             frames, tasks = _felt(page)
-    what = "two columns, 100 tokens a second each"
+    what = f"two columns of {kind}, 100 tokens a second each"
     yield from _frames(what, frames)
     yield from _cpu(what, times, seconds)
     yield Felt(f"{what}: long tasks", f"{len(tasks)}, longest {max(tasks, default=0):,.0f} ms")
+    yield _told(what, size, took)
 
 
 def _scrolled(lab: Lab, browser: Browser, url: str) -> Iterator[Felt]:
@@ -282,12 +308,7 @@ def _watched_table(lab: Lab, browser: Browser, url: str, rows: int) -> Iterator[
     )
     with _opened(lab, browser, [MODEL.format(url=url) + ROWS + scripted, "view.run()"]) as notebook:
         page = notebook.page
-        received: list[tuple[float, int]] = []
-
-        def listen(socket: Any) -> None:
-            socket.on("framereceived", lambda data: received.append((time.monotonic(), len(data))))
-
-        page.on("websocket", listen)
+        received = _heard(page)
         notebook.run_cell(0)
         notebook.show_cell(0)
         page.wait_for_selector(".msgflux-extraction")
@@ -310,10 +331,4 @@ def _watched_table(lab: Lab, browser: Browser, url: str, rows: int) -> Iterator[
         f"at most {LONG_TASK_MS:,.0f} ms",
         longest <= LONG_TASK_MS,
     )
-    rate = size / 1000 / seconds
-    yield Felt(
-        f"{what}: to the page",
-        f"{size / 1000:,.0f} kB, {rate:,.1f} kB a second",
-        f"at most {KILOBYTES_A_SECOND:,.0f} kB a second",
-        rate <= KILOBYTES_A_SECOND,
-    )
+    yield _told(what, size, seconds)

@@ -22,15 +22,15 @@ test("text grows, and blocks that are whole leave the tail", (t) => {
 
 test("the open block is told by what changes in it, and becomes a finished one", (t) => {
   const { side } = begun();
-  side.append({ number: 1, seq: 1, text: "one", open: "<p>one</p>", tail: 0 });
-  side.append({ number: 1, seq: 2, text: " two 🐚", open: " two 🐚", kept: [6, 4], tail: 0 });
+  side.append({ number: 1, seq: 1, text: "one", open: "<p>one</p>" });
+  side.append({ number: 1, seq: 2, text: " two 🐚", open: " two 🐚", kept: [6, 4] });
   t.assert.deepEqual([side.open, side.blocks, side.tail], ["<p>one two 🐚</p>", [], ""]);
-  side.append({ number: 1, seq: 3, text: ".\n\n```\na", html: ["."], open: "<pre>a</pre>", kept: [13, 4], tail: 0 });
+  side.append({ number: 1, seq: 3, text: ".\n\n```\na", html: ["."], open: "<pre>a</pre>", kept: [13, 4] });
   side.append({ number: 1, seq: 4, text: "b\n``", tail: 4, held: 2 });
   t.assert.deepEqual([side.open, side.blocks, side.tail, side.held], ["<pre>a</pre>", ["<p>one two 🐚.</p>"], "b\n``", 2]);
   side.append({ number: 1, seq: 5, reasoning: "hm" });
   t.assert.deepEqual([side.tail, side.held], ["b\n``", 2]);
-  side.append({ number: 1, seq: 6, html: ["b</pre>"], kept: [6, 0], tail: 0 });
+  side.append({ number: 1, seq: 6, html: ["b</pre>"], kept: [6, 0] });
   t.assert.deepEqual([side.open, side.blocks.at(-1), side.tail, side.held], ["", "<pre>ab</pre>", "", 0]);
 });
 

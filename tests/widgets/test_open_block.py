@@ -46,9 +46,11 @@ class Told:
             new[0] = old[: 2 * head].decode("utf-16-le") + new[0] + old[len(old) - 2 * tail :].decode("utf-16-le")
             self.open = new.pop() if "open" in told else ""
             self.blocks += new
-        units = (self.text).encode("utf-16-le")
-        self.tail = units[len(units) - 2 * told.get("tail", 0) :].decode("utf-16-le")
-        self.held = told.get("held", 0)
+        self.tail += told.get("text", "")
+        if {"html", "open", "tail"} & told.keys():
+            units = self.text.encode("utf-16-le")
+            self.tail = units[len(units) - 2 * told.get("tail", 0) :].decode("utf-16-le")
+            self.held = told.get("held", 0)
 
     @property
     def shown(self) -> str:

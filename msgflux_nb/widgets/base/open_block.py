@@ -39,12 +39,14 @@ class OpenBlock:
         Returns:
             ``html``, new finished blocks, if there are some; ``open``, the block after them, if it has changed;
             ``kept``, how much of the open block's old HTML stands before and after the first of these; ``tail``, the
-            length of the text after them; ``held``, how much of its end is not shown yet. Lengths are JavaScript's.
+            length of the text after them, left out if it is 0 and the block has changed; ``held``, how much of its end
+            is not shown yet. Lengths are JavaScript's.
         """
         self._new.append(text)
         self._credit = min(self._credit + _EARNED, _SAVED)
         if self._credit >= 0 or self._is_closed_by(text):
-            return {**self._draw(), **self._text()}
+            drawn = self._draw()
+            return drawn if drawn and not self._after else {**drawn, **self._text()}
         self._line = (self._line + text)[-_LINE:].rpartition("\n")[2]
         if self._closing is not None or AS_TEXT in self._html:
             self._after += _units(text)
@@ -58,7 +60,7 @@ class OpenBlock:
     def last(self) -> dict[str, Any]:
         """Return the change that makes the open block a finished one; empty if there is none."""
         rest = self._rest + "".join(self._new)
-        return _changes(self._html, [markdown_html(rest), ""]) | {"tail": 0} if rest.strip() else {}
+        return _changes(self._html, [markdown_html(rest), ""]) if rest.strip() else {}
 
     def _draw(self) -> dict[str, Any]:
         finished, self._rest = blocks(self._rest + "".join(self._new))

@@ -106,7 +106,7 @@ export class Side {
     this.reasoning += reasoning;
     this.refusal += refusal;
     if (html || open !== undefined) this.draw(html ?? [], open, kept);
-    if (html || tail !== undefined) {
+    if (html || open !== undefined || tail !== undefined) {
       this.tail = tail ? this.tail.slice(-tail) : "";
       this.held = held;
     }
