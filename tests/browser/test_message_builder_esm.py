@@ -655,7 +655,7 @@ def test_after_it_has_settled_an_answer_looks_as_it_did_live(
     bridge = open_builder(["q"])
     bridge.exchange()
     html = [] if prefill or code else _html(text)
-    use_modules(page, "base/dom", "base/turn_columns", "base/answer_words")
+    use_modules(page, "base/dom", "base/turn_columns")
     words = {"blocks": html, "tail": "" if html else text, "prefill": prefill, "schema": "S" if code else ""}
     page.evaluate(LIVE, words)
     live = page.evaluate(WHERE, ".mf-slot .mf-words")

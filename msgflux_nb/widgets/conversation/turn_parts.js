@@ -1,10 +1,10 @@
 // @ts-check
 // One part of a message, to read or as a row of an editor. Text is set as text; Markdown comes as HTML from the kernel.
 
-import { finishedBlocks } from "../base/answer_words.js";
 import { icon, iconButton, textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
 import { tokensText } from "../base/store.js";
+import { finishedBlocks } from "../base/turn_columns.js";
 import { markNames, withNames } from "./variables.js";
 /** @import { IconName } from "../base/controls.js" */
 /** @import { Part } from "../base/store.js" */

@@ -4,8 +4,7 @@
 import { figure, icon, iconButton, opensMenu, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, oncePerFrame, rootOf, setText } from "../base/dom.js";
-import { guarded } from "../base/guard.js";
-import { errorOf, mishapLine } from "../base/mishap.js";
+import { errorOf, guarded, mishapLine } from "../base/guard.js";
 import { presentButton } from "../base/present.js";
 import { tableText } from "../base/texts.js";
 import { interruptKernel } from "./interrupt.js";

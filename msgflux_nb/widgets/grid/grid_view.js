@@ -4,8 +4,7 @@
 import { iconButton, opensMenu, pickButton, stateWord, textButton } from "../base/controls.js";
 import { copied } from "../base/copy.js";
 import { element, oncePerFrame, onChange, rootOf, writes } from "../base/dom.js";
-import { guarded } from "../base/guard.js";
-import { errorOf, mishapLine } from "../base/mishap.js";
+import { errorOf, guarded, mishapLine } from "../base/guard.js";
 import { presentButton } from "../base/present.js";
 import { gridAct } from "./act.js";
 import { gridMatrix } from "./matrix.js";

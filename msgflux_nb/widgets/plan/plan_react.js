@@ -1,10 +1,10 @@
 // @ts-check
 // The drawing of react: numbered steps with thought, call and result in columns, and the answer as the last number.
 
-import { answerWords } from "../base/answer_words.js";
 import { icon, iconButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
 import { Side } from "../base/stream.js";
+import { answerWords } from "../base/turn_columns.js";
 import { copyEntry, planSeconds, planState, toolCards } from "./plan_calls.js";
 /** @import { Entry } from "../base/controls.js" */
 /** @import { PlanState, PlanStep, PlanStore, PlanTurn } from "./plan_store.js" */

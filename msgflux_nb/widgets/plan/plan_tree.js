@@ -5,7 +5,6 @@ import { icon, iconButton, textButton } from "../base/controls.js";
 import { element, svgElement, writes } from "../base/dom.js";
 import { copyEntry, levelTicks, modelCall, nodeStanding, planNumber, planState } from "./plan_calls.js";
 import { captionsOf, pathOf, scaleOf, treeLayout } from "./plan_layout.js";
-/** @import { Entry } from "../base/controls.js" */
 /** @import { TreeRow } from "./plan_layout.js" */
 /** @import { PlanNode, PlanState, PlanStore } from "./plan_store.js" */
 
@@ -20,7 +19,7 @@ const TREE_FOLDED = 7; // units before *+ 3 pruned*, where other thoughts have t
 
 /**
  * @param {PlanStore} store
- * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], entries: () => Entry[], state: () => string }}
+ * @returns {{ nodes: HTMLElement[], draw: () => void, ticks: () => number[], key: (event: KeyboardEvent) => boolean, tools: HTMLElement[], entries: () => import("../base/controls.js").Entry[], state: () => string }}
  */
 export function treeBody(store) {
   const edges = svgElement("svg", { class: "mf-edges", "aria-hidden": "true" });
@@ -381,18 +380,13 @@ export function treeBody(store) {
   }).observe(node);
   for (const event of ["wheel", "pointerdown", "keydown", "touchstart"]) scroll.addEventListener(event, () => void (moved = true), { passive: true });
 
-  const ticks = () => levelTicks(store);
-
-  /** @returns {Entry[]} */
   const entries = () => [
-    { label: "Hide what was pruned", checked: hide, several: true, pick: hidePruned },
+    { label: "Hide what was pruned", checked: hide, several: true, pick() {
+      hide = !hide;
+      redraw();
+    } },
     copyEntry(["step", "thought", "after", "value", "state"], [...store.state.nodes.values()].map((each) => [String(each.level), each.text, each.parent?.text ?? "", each.value === null ? "" : String(each.value), each.state])),
   ];
-
-  function hidePruned() {
-    hide = !hide;
-    redraw();
-  }
 
   function told() {
     const { levels, asking, end } = store.state;
@@ -402,5 +396,5 @@ export function treeBody(store) {
     return `step ${step}, ${count.toLocaleString("en-US")} ${count === 1 ? "thought" : "thoughts"}${asking ? `, ${asking} being asked` : ""}`;
   }
 
-  return { nodes: [node], draw, ticks, key, tools: [field, search], entries, state: told };
+  return { nodes: [node], draw, ticks: () => levelTicks(store), key, tools: [field, search], entries, state: told };
 }

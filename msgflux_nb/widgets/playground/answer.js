@@ -1,12 +1,11 @@
 // @ts-check
 // Arriving answers, in the place of their turns: one, or two to compare; errors; the status line.
 
-import { answerWords } from "../base/answer_words.js";
 import { stateWord, textButton } from "../base/controls.js";
 import { element } from "../base/dom.js";
 import { follow } from "../base/follow.js";
-import { mishapLine } from "../base/mishap.js";
-import { turnColumns } from "../base/turn_columns.js";
+import { mishapLine } from "../base/guard.js";
+import { answerWords, turnColumns } from "../base/turn_columns.js";
 import { callCard } from "./waiting.js";
 /** @import { IconName, Standing } from "../base/controls.js" */
 /** @import { AskedCall, Figures, Side } from "../base/stream.js" */
