@@ -357,6 +357,15 @@ def test_the_composer_leaves_the_room_to_the_conversation(page: Page) -> None:
     assert talk >= 350
 
 
+def test_on_a_page_from_right_to_left_a_view_stays_as_its_english_words_run(page: Page) -> None:
+    play = PlayPage(page, **MODELS)
+    page.evaluate("document.documentElement.dir = 'rtl'")
+    play.add("Why?", {"role": "assistant", "content": "שלום"})
+    direction = "(all) => all.map((node) => getComputedStyle(node).direction)"
+    assert set(play.view.locator(".mf-top, .mf-bottom, .mf-btn, .mf-role").evaluate_all(direction)) == {"ltr"}
+    assert play.view.locator(".msgflux-markdown > *").evaluate_all(direction) == ["rtl"]
+
+
 def test_right_to_left_texts_are_laid_out_from_the_right(page: Page) -> None:
     play = PlayPage(page, **MODELS)
     play.add("מה שלומך?", {"role": "assistant", "content": "הכול בסדר, תודה."})

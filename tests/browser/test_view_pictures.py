@@ -19,7 +19,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image, ImageFilter
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 import msgflux_nb as mf
 from msgflux_nb.display.answer import answer_bundle
@@ -264,6 +264,15 @@ def test_drawings_are_seen_in_high_contrast(page: Page, name: str) -> None:
     found = page.locator(DRAWN[name]).evaluate_all("all => all.map((one) => getComputedStyle(one).backgroundColor)")
     assert found
     assert ground not in found
+
+
+def test_the_number_of_an_answer_is_not_covered_in_high_contrast(page: Page) -> None:
+    page.emulate_media(forced_colors="active")
+    react(page)
+    number = page.locator(".mf-answer .mf-no b")
+    colours = number.evaluate("(one) => [getComputedStyle(one).color, getComputedStyle(one).backgroundColor]")
+    assert colours[0] != colours[1]
+    expect(number).to_have_css("forced-color-adjust", "none")  # else a text has a ground of its own
 
 
 def differing(one: Image.Image, other: Image.Image) -> float:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.widgets.base.run import INTERVAL_SECONDS, PAIR_INTERVAL_SECONDS
 from msgflux_nb.widgets.playground.token_lens import start_at
 from tests.scripted import Reply, error, serving, stream
 
@@ -322,6 +323,13 @@ def test_both_answers_are_versions_of_one_turn(two: Bench) -> None:
     assert [message["side"] for message in two.of("settled")] == [None]
     playground.undo()
     assert two.roles == ["user"]
+
+
+@beside([stream("Red")], [stream("Blue")])
+def test_each_of_two_answers_is_told_less_often_than_one(two: Bench) -> None:
+    playground = ask(two)
+    assert {side._interval for side in playground._rounds.sides} == {PAIR_INTERVAL_SECONDS}
+    assert PAIR_INTERVAL_SECONDS > INTERVAL_SECONDS
 
 
 @beside([stream("Red")], [stream("Blue")])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import threading
 import time
 from collections.abc import Iterator
@@ -91,6 +92,17 @@ def test_a_report_has_the_text_up_to_its_number_and_the_rest_follows() -> None:
     assert len(reports) == 40
     for number, text in reports:
         assert text == "".join(piece for other, piece in told.batches if other <= number)
+
+
+def test_batches_are_as_far_apart_as_the_interval() -> None:
+    feed, times = Feed(), list[float]()
+    sender = Sender(feed, lambda *_: times.append(time.monotonic()), interval=0.15)
+    for text in "abc":
+        feed.add(TextDelta(text))
+        sender.wake()
+        eventually(lambda text=text: len(times) > "abc".index(text), "the batch")
+    sender.close()
+    assert all(later - earlier > 0.14 for earlier, later in itertools.pairwise(times))
 
 
 def test_a_report_waits_for_a_batch_that_is_being_sent() -> None:

@@ -135,6 +135,7 @@ export function rootOf(el, kind, label) {
   // JupyterLab takes keys in the capture phase, before stopPropagation could help; this attribute keeps it out.
   el.setAttribute("data-lm-suppress-shortcuts", "true");
   el.classList.add("msgflux-live", "mf", kind);
+  el.dir = "ltr"; // also on a page from right to left, since its words are English; texts of others have their own
   el.setAttribute("role", "group");
   el.setAttribute("aria-label", label);
   for (const name of ["keydown", "paste", "copy", "cut"]) {

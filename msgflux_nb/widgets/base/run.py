@@ -9,10 +9,13 @@ from typing import Protocol
 
 from .feed import Batch
 
-__all__ = ["INTERVAL_SECONDS", "Sender", "start_thread"]
+__all__ = ["INTERVAL_SECONDS", "PAIR_INTERVAL_SECONDS", "Sender", "start_thread"]
 
 INTERVAL_SECONDS = 0.04
 """Between two messages: 25 per second, far below the 1,000 at which a Jupyter server begins to drop them."""
+
+PAIR_INTERVAL_SECONDS = 0.05
+"""The same for each of two senders at once: most bytes of a message are Jupyter's own."""
 
 QUIET_SECONDS = 0.6
 """The thread ends after this time without news."""
@@ -44,12 +47,19 @@ class Sender:
         feed: the source of batches.
         send: called with the number of the batch, from 1, and the batch; by one thread at a time.
         on_quiet: called on the thread after a while without news, unless the sender was closed.
+        interval: seconds between two batches.
     """
 
     def __init__(
-        self, feed: BatchSource, send: Callable[[int, Batch], None], *, on_quiet: Callable[[], None] = lambda: None
+        self,
+        feed: BatchSource,
+        send: Callable[[int, Batch], None],
+        *,
+        on_quiet: Callable[[], None] = lambda: None,
+        interval: float = INTERVAL_SECONDS,
     ) -> None:
         self._feed = feed
+        self._interval = interval
         self._send = send
         self._on_quiet = on_quiet
         self._lock = threading.Lock()
@@ -103,7 +113,7 @@ class Sender:
     def _pump(self) -> None:
         while self._hears():
             self.flush()
-            self._closed.wait(INTERVAL_SECONDS)
+            self._closed.wait(self._interval)
         if not self._closed.is_set():
             self._on_quiet()
 

@@ -19,7 +19,7 @@ from ...protocol.tool_call import json_text
 from ...reasoning.tool_loop import RunEnded, StepEnded, StepStarted, one_answer
 from ...reasoning.tools import run_tools
 from ..base.feed import Batch, Feed
-from ..base.run import Sender
+from ..base.run import INTERVAL_SECONDS, Sender
 from ..tool_calls.tool_fields import tool_fields
 from ..tool_calls.tool_job import ToolJob
 
@@ -70,6 +70,7 @@ class Side:
         calls: the view that shows tool calls and in which a person approves them; None for none.
         settle: called with the turns of each answer except the last, once its calls have results.
         on_end: called once, when ``state``, ``value`` and ``error`` are final.
+        interval: seconds between two batches to the page.
 
     Attributes:
         stream: the present answer, or the last one; None before the first.
@@ -88,6 +89,7 @@ class Side:
         calls: Any,
         settle: Callable[[Side, list[Message]], None],
         on_end: Callable[[Side], None],
+        interval: float = INTERVAL_SECONDS,
     ) -> None:
         self.index = index
         self.model = model
@@ -99,6 +101,7 @@ class Side:
         self._calls = calls
         self._settle = settle
         self._on_end = on_end
+        self._interval = interval
         self._lock = threading.Lock()
         self._feed = Feed()
         self._sender: Sender | None = None
@@ -222,7 +225,8 @@ class Side:
             self._number, self._seq = self._count(), 0
             self.stream, self.result = stream, stream
             self._feed = Feed(markdown=markdown)
-            self._sender = Sender(self._feed, functools.partial(self._batch, self._number))
+            send = functools.partial(self._batch, self._number)
+            self._sender = Sender(self._feed, send, interval=self._interval)
         self._tell({"type": "start", **self._about()})
 
     def _close(self) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ...content.messages import Message
 from ...errors import BadRequestError
+from ..base.run import INTERVAL_SECONDS, PAIR_INTERVAL_SECONDS
 from .answerer import Question, Side
 from .plan_side import PlanSide
 
@@ -85,6 +86,7 @@ class Rounds:
             self._place = self._builder.history.ids
             self.question = question
             kind = Side if question.driver is None else PlanSide
+            interval = INTERVAL_SECONDS if len(models) == 1 else PAIR_INTERVAL_SECONDS
             self.sides = [
                 kind(
                     index,
@@ -95,6 +97,7 @@ class Rounds:
                     calls=None if index else calls,
                     settle=self._settle,
                     on_end=self._end,
+                    interval=interval,
                 )
                 for index, model in enumerate(models)
             ]
