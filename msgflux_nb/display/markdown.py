@@ -27,8 +27,8 @@ from .maths import drawable, read_maths
 from .open_marks import read_open
 
 __all__ = [
-    *("AS_TEXT", "LIMIT", "NO_MATHS", "blocks", "encodable", "formatted_html", "link_html", "markdown_html"),
-    *("open_html", "text_html"),
+    *("AS_TEXT", "CELL_STYLES", "LIMIT", "NO_MATHS", "blocks", "encodable", "formatted_html", "link_html"),
+    *("markdown_html", "open_html", "text_html"),
 ]
 
 LIMIT = 100_000
@@ -69,6 +69,9 @@ _CELL = {
     f"text-align: {side}"
     for side in ("left", "center", "right")
 }
+CELL_STYLES = tuple(_CELL.values())
+"""The styles of a table's cells, which are most of its HTML."""
+
 _DRAWN = "mathjax_process"
 _OWN_DIRECTION = ("blockquote", "ol", "p", "ul")
 _ATTRIBUTES = {

@@ -34,6 +34,13 @@ test("the open block is told by what changes in it, and becomes a finished one",
   t.assert.deepEqual([side.open, side.blocks.at(-1), side.tail, side.held], ["", "<pre>ab</pre>", "", 0]);
 });
 
+test("what stands in the old open block already is told by its place", (t) => {
+  const { side } = begun();
+  side.append({ number: 1, seq: 1, text: "a", open: "<td class=long>a</td>" });
+  side.append({ number: 1, seq: 2, text: "b", open: [">b</td><td ", [4, 10], ">"], kept: [14, 5] });
+  t.assert.equal(side.open, "<td class=long>b</td><td class=long></td>");
+});
+
 test("a page that missed something is told the open block whole", (t) => {
   const { side } = begun();
   side.mend({ ...ABOUT, seq: 3, text: "a\n\n```\nbc", html: ["<p>a</p>"], open: "<pre>b</pre>", tail: 1 });

@@ -43,6 +43,12 @@ class Told:
         if new:
             head, tail = told.get("kept", [0, 0])
             old = self.open.encode("utf-16-le")
+            if isinstance(new[0], list):
+                places = (
+                    old[2 * one[0] : 2 * sum(one)].decode("utf-16-le") if isinstance(one, list) else one
+                    for one in new[0]
+                )
+                new[0] = "".join(places)
             new[0] = old[: 2 * head].decode("utf-16-le") + new[0] + old[len(old) - 2 * tail :].decode("utf-16-le")
             self.open = new.pop() if "open" in told else ""
             self.blocks += new
@@ -101,6 +107,14 @@ def test_a_long_block_is_not_drawn_whole_for_each_batch(name: str, monkeypatch: 
     told = written(text, 100)
     assert sum(drawn) <= 1_000 * len(told.sizes) + len(text)
     assert max(drawn) > 80_000  # but it is drawn
+
+
+def test_the_styles_of_a_table_are_told_once() -> None:
+    text = "🐚\n\n| a | b |\n|---|--:|\n" + "| one word | **two** words |\n" * 40
+    told = written(text, 12)
+    assert told.open == told.feed.whole()["open"]
+    assert told.open.count("text-align: right") > 30
+    assert sum(told.sizes) < 160 * len(told.sizes)  # else 260
 
 
 def test_few_bytes_are_told_for_each_batch() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from ...display.markdown import AS_TEXT, LIMIT, blocks, markdown_html, open_html
+from ...display.markdown import AS_TEXT, CELL_STYLES, LIMIT, blocks, markdown_html, open_html
 
 __all__ = ["OpenBlock"]
 
@@ -38,7 +38,8 @@ class OpenBlock:
 
         Returns:
             ``html``, new finished blocks, if there are some; ``open``, the block after them, if it has changed;
-            ``kept``, how much of the open block's old HTML stands before and after the first of these; ``tail``, the
+            ``kept``, how much of the open block's old HTML stands before and after the first of these, which may be a
+            list of texts and of places, each a start and a length, in the old HTML; ``tail``, the
             length of the text after them, left out if it is 0 and the block has changed; ``held``, how much of its end
             is not shown yet. Lengths are JavaScript's.
         """
@@ -106,8 +107,23 @@ def _changes(before: str, after: list[str]) -> dict[str, Any]:
     tail = _common(before[head:][::-1], after[0][head:][::-1])
     first = after[0][head : len(after[0]) - tail]
     kept = {"kept": [_units(before[:head]), _units(before[len(before) - tail :])]} if head + tail else {}
-    *finished, last = [first, *after[1:]]
+    *finished, last = [_pieces(before, first), *after[1:]]
     return {**({"html": finished} if finished else {}), "open": last, **kept}
+
+
+def _pieces(before: str, text: str) -> str | list[Any]:
+    """Return new HTML, with the long styles of a table's cells as places in the old HTML."""
+    told: list[Any] = [text]
+    for style in CELL_STYLES:
+        place = before.find(style) if style in text else -1
+        if place >= 0:
+            at = [_units(before[:place]), len(style)]
+            told = [part for one in told for part in (_joined(one.split(style), at) if isinstance(one, str) else [one])]
+    return text if told == [text] else told
+
+
+def _joined(texts: list[str], between: list[int]) -> list[Any]:
+    return [part for text in texts for part in (between, text)][1:]
 
 
 def _common(one: str, two: str) -> int:

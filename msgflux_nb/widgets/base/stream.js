@@ -4,8 +4,9 @@
 import { tokensOf } from "./texts.js";
 
 /**
+ * @typedef {string | (string | [start: number, length: number])[]} Drawn HTML, or texts and places in the old open block
  * @typedef {{
- *   text?: string, reasoning?: string, refusal?: string, html?: string[], open?: string, kept?: [number, number], tail?: number,
+ *   text?: string, reasoning?: string, refusal?: string, html?: Drawn[], open?: Drawn, kept?: [number, number], tail?: number,
  *   held?: number,
  * }} Batch
  * @typedef {{ field: string, value: string | null, type: string }} Row
@@ -113,20 +114,21 @@ export class Side {
   }
 
   /**
-   * @param {string[]} html new finished blocks
-   * @param {string} [open] the block after them
+   * @param {Drawn[]} html new finished blocks
+   * @param {Drawn} [open] the block after them
    * @param {[number, number]} [kept] how much of the old open block stands before and after the first of these
    */
   draw(html, open, [before, after] = [0, 0]) {
-    const [first, ...more] = open === undefined ? html : [...html, open];
-    const all = [this.open.slice(0, before) + first + this.open.slice(this.open.length - after), ...more];
+    const old = this.open;
+    const [first, ...more] = (open === undefined ? html : [...html, open]).map((one) => (typeof one === "string" ? one : one.map((part) => (typeof part === "string" ? part : old.slice(part[0], part[0] + part[1]))).join("")));
+    const all = [old.slice(0, before) + first + old.slice(old.length - after), ...more];
     this.open = open === undefined ? "" : /** @type {string} */ (all.pop());
     this.blocks.push(...all);
   }
 
   /**
    * Replace everything by an answer as far as it has come.
-   * @param {About & Batch & { seq: number }} message
+   * @param {About & Batch & { seq: number }} message whose HTML is whole
    */
   mend({ seq, text = "", reasoning = "", refusal = "", html = [], open = "", tail, held = 0, ...about }) {
     if (about.number < this.number || (about.number === this.number && (this.over || seq <= this.seq))) return;
@@ -134,7 +136,7 @@ export class Side {
     const drawn = this.blocks.every((block, index) => block === html[index]) && text.startsWith(this.text);
     if (!drawn) this.epoch += 1;
     this.pieces = text ? [text] : [];
-    this.blocks = html;
+    this.blocks = /** @type {string[]} */ (html);
     this.about = tokensOf(text) + tokensOf(reasoning) + tokensOf(refusal);
     this.tail = tail === undefined && !html.length ? text : tail ? text.slice(-tail) : "";
     Object.assign(this, { open, held, reasoning, refusal, seq });
