@@ -39,6 +39,7 @@ _DEPTH = 24  # twelve nested lists; markdown-it drops deeper ones, so such a tex
 _LINES = 5_000  # of a text, and of a block that is still open
 _SIGNS = "*_[]`<&!~\\"
 _MOST_SIGNS = 10_000  # each sign may open a construct that is never closed
+_MOST_BLOCKS = 1_000  # of a growing text that are drawn at once: a short block takes as long as a page of words
 _CELLS = 10_000  # short rows are padded, so little text can make very many cells
 _SHOWN = 80  # characters of an address
 
@@ -158,6 +159,7 @@ def blocks(text: str) -> tuple[list[str], str]:
 
     A finished block does not change, whatever follows: a blank line finishes a paragraph, a line that cannot belong to
     it finishes a list. So a view draws each block once, and calls this again with the open rest plus the new text.
+    Of more than 1,000 blocks the others stay in the rest.
     """
     sources, rest = _split(text)
     return [markdown_html(source) for source in sources], rest
@@ -334,7 +336,7 @@ def _split(text: str) -> tuple[list[str], str]:
     """Return the sources of the finished blocks, and the rest; together they are the text."""
     sources: list[str] = []
     begin = 0
-    while ends := _ends(text[begin : begin + LIMIT]):
+    while ends := _ends(text[begin : begin + LIMIT])[: _MOST_BLOCKS - len(sources)]:
         sources += [text[begin + start : begin + end] for start, end in itertools.pairwise([0, *ends])]
         begin += ends[-1]
     return sources, text[begin:]

@@ -430,7 +430,15 @@ def test_a_block_longer_than_the_limit_stays_open_and_those_before_it_do_not() -
     long = "x" * LIMIT + "\n\n"
     assert blocks("a\n\n" * 3 + long)[1] == "\n" + long
     paragraph = "a" * 98 + "\n\n"
-    assert len(blocks(paragraph * (LIMIT // 50))[0]) == LIMIT // 50
+    assert len(blocks(paragraph * (LIMIT // 100 - 1))[0]) == LIMIT // 100 - 1
+
+
+def test_of_very_many_blocks_the_first_thousand_are_drawn_and_the_others_stay_open() -> None:
+    finished, rest = blocks("# a\n" * 5_000)
+    assert len(finished) == 1_000
+    assert rest.strip() == ("# a\n" * 4_000).strip()
+    finished, rest = blocks(rest + "# b\n")
+    assert (len(finished), len(rest.strip().split("\n"))) == (1_000, 3_001)
 
 
 def test_a_megabyte_of_table_stays_open() -> None:

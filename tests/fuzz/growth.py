@@ -27,6 +27,7 @@ from msgflux_nb.protocol.events import TextDelta
 from msgflux_nb.protocol.failure import error_in, failure_in_stream, failure_of_body, failure_of_status
 from msgflux_nb.protocol.partial_json import PartialJSON
 from msgflux_nb.protocol.profile import Profile
+from msgflux_nb.protocol.reasoning_marks import ReasoningFilter
 from msgflux_nb.protocol.special_tokens import holds_special_token, split_special_tokens
 from msgflux_nb.protocol.sse import SSEDecoder
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
@@ -103,6 +104,26 @@ def _stream(text: str) -> None:
     with contextlib.suppress(MsgfluxError):
         accumulator.finish()
     _ = accumulator.snapshot.text
+
+
+def _at_once(text: str) -> None:
+    """Read a content that comes in one piece: what each mark in it copies is then as long as the rest."""
+    message = {"content": _clean(text)}
+    body = {"choices": [{"index": 0, "message": message, "finish_reason": "stop"}]}
+    event = {"choices": [{"index": 0, "delta": message, "finish_reason": "stop"}]}
+    for data in (_json(body), b"data: " + _json(event) + b"\n\n"):
+        accumulator = Accumulator()
+        accumulator.feed(data)
+        accumulator.close()
+        with contextlib.suppress(MsgfluxError):
+            accumulator.finish()
+        _ = accumulator.snapshot.text
+
+
+def _marks(text: str) -> None:
+    reader = ReasoningFilter("marked")
+    reader.feed(text)
+    reader.close()
 
 
 def _stream_of(wire: Wire, event: Callable[[str], dict[str, object]]) -> Callable[[str], object]:
@@ -256,6 +277,8 @@ READERS: dict[str, Callable[[str], object]] = {
     "events": _sse,
     "an answer's bytes": _wire,
     "an answer's content in pieces": _stream,
+    "an answer's content at once": _at_once,
+    "marks of reasoning": _marks,
     "an answer in pieces of the Responses wire": _stream_of("responses", _responses_event),
     "an answer in pieces of the Messages wire": _stream_of("messages", _messages_event),
     "items in pieces": _items,
@@ -314,6 +337,8 @@ _UNITS = [
         "<a href=",
         "<think>",
         "</think>",
+        "<think></think>",
+        "<bos>",
         "&",
         "&amp;",
         "&#",
@@ -336,7 +361,21 @@ _UNITS = [
         "> ",
         ">>",
     ),
-    *("- a\n", "- ", "  - a\n", "1. a\n", "* * ", "a\n", "a\n\n", "# a\n", "a\n=\n", "---\n", "    a\n", "a  \n"),
+    *(
+        "- a\n",
+        "- ",
+        "  - a\n",
+        "1. a\n",
+        "* * ",
+        "a\n",
+        "a\n\n",
+        "# a\n",
+        "a\n=\n",
+        "---\n",
+        "    a\n",
+        "a  \n",
+        "#\n",
+    ),
     *(
         "https://",
         "a@b.",
@@ -420,7 +459,13 @@ def seconds_of(read: Callable[[str], object], text: str, runs: int = 3) -> float
 
 
 def faults_of(
-    name: str, sizes: tuple[int, ...], *, least: float, kinds: Iterable[str] = (), factor: float = 1.3
+    name: str,
+    sizes: tuple[int, ...],
+    *,
+    least: float,
+    kinds: Iterable[str] = (),
+    factor: float = 1.3,
+    enough: float = float("inf"),
 ) -> Iterator[str]:
     """Yield a sentence for each kind of text with which a reader's time grows faster than 1.3 times the text.
 
@@ -430,6 +475,7 @@ def faults_of(
         least: seconds; shorter times are not distinguished from noise.
         kinds: the kinds of text; none for all.
         factor: the limit: how many times faster than the text the time may grow.
+        enough: seconds; after a text that takes longer, no longer one of its kind is read.
     """
     reader = READERS[name]
     for kind in kinds or TEXTS:
@@ -441,6 +487,8 @@ def faults_of(
             seconds = seconds_of(reader, text, 1 if size == sizes[-1] else 3)
             if shorter and _grows(reader, seconds, before, factor * size / shorter, least, text, make(shorter)):
                 yield f"{name} of {kind!r}: {shorter:,} characters take {before:.3f} s, {size:,} take {seconds:.3f} s"
+                break
+            if seconds > enough:
                 break
             before, shorter = seconds, size
 
