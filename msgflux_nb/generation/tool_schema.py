@@ -301,8 +301,8 @@ def _signature_of(function: Any, name: str) -> list[inspect.Parameter]:
     for parameter in parameters:
         if parameter.kind in (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD):
             raise SchemaError(
-                f"{name}: {parameter} cannot be described to a model. Name each parameter; a decorator keeps those of "
-                "its function with functools.wraps."
+                f"{name}: {parameter} cannot be described to a model. Name each parameter. If the function is "
+                "decorated, use functools.wraps in the decorator, so that its parameters are seen."
             )
     fixed = function.keywords if isinstance(function, functools.partial) else {}
     return [parameter for parameter in parameters if parameter.name not in fixed]

@@ -63,7 +63,8 @@ def read_header(path: Path) -> GgufHeader:
         raise LocalModelError(f"cannot read {path}: {error.strerror or error}") from error
     except (struct.error, ValueError) as error:
         raise LocalModelError(
-            f"{path} begins like a GGUF file, but its header is damaged ({error}). Fetch or copy the file again."
+            f"{path} begins like a GGUF file, but its header cannot be read ({error}). The file may be incomplete or "
+            "damaged: fetch or copy it again, or use another one."
         ) from error
     architecture = str(pairs.get("general.architecture", ""))[:_SHOWN]
     return GgufHeader(
@@ -111,7 +112,7 @@ def _read_pairs(file: BinaryIO, path: Path, until: str | None = None) -> dict[st
             f"{path} is a GGUF file of version {version}; expected version 2 or 3. Convert it, or use another file."
         )
     if count > _MOST_PAIRS:
-        raise ValueError(f"{count:,} pairs; at most {_MOST_PAIRS:,} are read")
+        raise ValueError(f"expected at most {_MOST_PAIRS:,} pairs in the header, got {count:,}")
     pairs: dict[str, Any] = {}
     for _ in range(count):
         if file.tell() > _LONGEST_HEADER:

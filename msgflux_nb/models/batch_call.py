@@ -386,7 +386,7 @@ class _BatchStream(AsyncStreamResponse):
                     yield exchange.feed(data)
         yield exchange.close()
         if exchange.is_empty:
-            raise NotAnApiError("expected an answer, got one without choices.", status=200)
+            raise NotAnApiError("expected an answer with choices, got one without choices. Check base_url.", status=200)
 
 
 def _at_once(exchange: Exchange, error: MsgfluxError) -> MsgfluxError:

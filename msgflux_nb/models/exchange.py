@@ -320,7 +320,7 @@ class Exchange:
         return events
 
     def close(self) -> list[Event]:
-        """Take the end of the answer and return the events that it completes.
+        """Handle the end of the answer, and return the events that it completes.
 
         Raises:
             MsgfluxError: the answer is not complete, or is an error.

@@ -24,7 +24,7 @@ _SNAPSHOT = re.compile(r"[-@](?:20\d\d-?[01]\d-?[0-3]\d|[0-3]\d-[0-3]?\d(?:-20\d
 _USUAL_TIERS = frozenset(("default", "standard", "standard_only", "auto", "on_demand"))
 _TIER_KEYS = ("service_tier", "processing", "speed")  # the keys under which genai-prices has flex, batch and fast
 _ASKED_TIER = re.compile(rb'"service_tier": ?"(\w+)"')
-# Anthropic's own, web_search_20250305, are counted in its usage.
+# Anthropic's searches (the tool web_search_20250305) are missing here, since its usage counts them.
 _SERVER_TOOL = re.compile(
     rb'"web_search_options"|"type": ?"(?:web_search(?:_preview[\w-]*)?|file_search|code_interpreter|image_generation|'
     rb'browser_search|x_search|openrouter:[\w.-]+)"'

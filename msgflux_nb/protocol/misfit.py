@@ -107,8 +107,8 @@ def refused_prefill(error: MsgfluxError) -> PrefillError | None:
     if not isinstance(error, BadRequestError) or not _ABOUT_PREFILL.search(str(error)):
         return None
     return PrefillError(
-        f"the provider did not continue the prefill: {error} To ask for it in words, use "
-        'prefill_mode="emulate"; to have it refused before it is sent, profile={"prefill": "none"}.',
+        f"the provider did not continue the prefill: {error} To describe the start of the answer in words, use "
+        'prefill_mode="emulate". To refuse prefills before anything is sent, set profile={"prefill": "none"}.',
         snapshot=error.snapshot,
     )
 

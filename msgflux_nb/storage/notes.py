@@ -102,9 +102,11 @@ class Notes:
             StoreError: the notes are not written yet; they will be as soon as possible, unless the store was closed.
         """
         left = self._worker.flush(within)
-        if self._worker.closed and self._waiting():
+        lost = len(self._waiting()) if self._worker.closed else 0
+        if lost:
             raise StoreError(
-                "the store was closed before everything was written. Repeat what you rated or corrected last."
+                f"the store was closed before everything was written; {lost} entries are lost. Repeat what you rated "
+                "or corrected last."
             )
         if left and self.trouble is not None:
             raise StoreError(self.trouble)

@@ -56,8 +56,8 @@ class FrameAccessor(SeriesAccessor):
         report = self._data.attrs.get("report")
         if not isinstance(report, dict):
             raise TypeError(
-                "expected a result of extract, got a frame without attrs['report']; use the table as extract returned "
-                "it, since merging or grouping makes a new one"
+                "expected a result of extract, got a frame without attrs['report']. Merging or grouping makes a new "
+                "table: use the one that extract returned, or find its run with mf.runs()."
             )
         return report
 

@@ -284,7 +284,7 @@ def _read(record: Record, prepared: Any) -> tuple[Outcome | None, ValidationFail
 
 
 def _no_good(record: Record, problem: ValidationFailedError | None) -> Outcome:
-    """Return the outcome of a row whose stored answer is unusable, with the present error of its own code."""
+    """Return the outcome of a row whose stored answer is unusable, with the error of the schema's code, if any."""
     state: Any = record.state
     own_code = problem is not None and problem.own_code
     error = described(problem) if problem is not None and own_code else record.error

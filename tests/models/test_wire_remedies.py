@@ -157,7 +157,7 @@ def test_a_value_and_a_field_of_the_callers_own_stay_an_error(
 
 
 @pytest.mark.parametrize("least", ["4096", "100000000000000000000"])
-def test_a_least_that_nobody_means_is_no_remedy(least: str) -> None:
+def test_an_absurd_minimum_of_a_server_is_not_adopted(least: str) -> None:
     """It would remove the caller's limit on the cost of an answer."""
     said = f"Invalid 'max_output_tokens': integer below minimum value. Expected a value >= {least}, but got 5 instead."
     with serving(refusal(said, param="max_output_tokens"), answer("responses")) as server:

@@ -295,7 +295,7 @@ def test_a_changed_schema_reads_what_it_can_and_asks_only_for_what_is_new(
     assert set(frame["_status"]) == {"cached"}
 
 
-def test_what_was_read_otherwise_still_says_what_was_asked(counting: Counting, path: Path) -> None:
+def test_an_answer_decoded_to_another_schema_keeps_its_original_request(counting: Counting, path: Path) -> None:
     counting.extract(["a"], store=path)
     counting.extract(["a"], OnlyName, store=path)
     requests = [json.loads(request) for (request,) in read(path, "SELECT request FROM rows")]

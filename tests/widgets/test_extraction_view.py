@@ -478,7 +478,7 @@ def test_rows_are_counted_once_when_a_run_goes_on(view_of: Make) -> None:
     assert sum(count for _, count in view.picture["heads"][0]["shares"]) + view.picture["heads"][0]["others"] == 12
 
 
-def test_rows_that_were_not_asked_for_are_no_rows_that_ended(view_of: Make) -> None:
+def test_rows_left_out_of_a_retry_do_not_count_as_ended(view_of: Make) -> None:
     """The view shows the rows that retry() asks for, no row that was never sent, and the number of rows left."""
     hold = [True]
 

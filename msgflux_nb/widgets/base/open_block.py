@@ -9,8 +9,8 @@ from ...display.markdown import AS_TEXT, CELL_STYLES, LIMIT, blocks, markdown_ht
 
 __all__ = ["OpenBlock"]
 
-_EARNED = 1_000  # characters that may be drawn for each batch, so that the time grows with the number of batches
-_SAVED = 4_000  # the most that is kept of it for later batches
+_EARNED = 1_000  # characters that each batch adds to the budget, so that the time grows with the number of batches
+_SAVED = 4_000  # the largest budget
 _HTML = 8  # characters of HTML that cost as much as one of text, as in tables
 _LINE = 1_000  # characters of a last line that are looked at
 _FENCE = re.compile(r"(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)\n")
@@ -19,8 +19,9 @@ _FENCE = re.compile(r"(?:(`{3,})[^`\n]*|(~{3,})[^\n]*)\n")
 class OpenBlock:
     """Draws a growing text: its finished blocks once, and the block after them as it looks so far.
 
-    A block is drawn again whole, but a long one not for each batch: characters are drawn on credit, and a block waits
-    while there is a debt. Meanwhile more of a code block, or of a text that is too long for Markdown, is told as text.
+    Each time a block is drawn whole. This uses up a budget of characters; if the budget is spent, a long block waits
+    until later batches have filled it again. Meanwhile the page gets new text of a code block, or of a text that is
+    too long for Markdown, as plain text.
     """
 
     def __init__(self) -> None:

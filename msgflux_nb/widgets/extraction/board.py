@@ -105,7 +105,7 @@ class ExtractionBoard(OneRun):
             self.picture = told
 
     def _settle(self, report: Mapping[str, Any] | None, *, error: BaseException | None = None) -> None:
-        """Take the end of the run with its report, its error, or both."""
+        """Handle the end of the run: its report, its error, or both."""
         tally = self._tally
         if tally is None or self._over.is_set():
             return

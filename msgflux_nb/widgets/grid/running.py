@@ -187,7 +187,7 @@ class RunningGrid(View):
                 self._fill(set())
 
     def end_run(self, result: pd.DataFrame | None, error: BaseException | None = None) -> None:
-        """Take the end of the run with its table, its error, or both."""
+        """Handle the end of the run: its table, its error, or both."""
         with self._telling:
             if self._over.is_set():
                 return

@@ -87,7 +87,7 @@ class Lane:
         return shown
 
     def end(self, state: ToolCallState | None = None) -> None:
-        """Take the end of the stream; ``state`` is the call as its reader assembled it."""
+        """Handle the end of the stream; ``state`` is the call as its reader assembled it."""
         self._final = self._assembly.state(ended=True) if state is None else state
         self._call = None
 

@@ -86,7 +86,7 @@ class LaneSet:
             return not was_whole and lane.whole is not None
 
     def end(self, calls: Iterable[ToolCallState | ToolCall] = ()) -> None:
-        """Take the end of this step, with the calls as its reader assembled them, in order."""
+        """End this step; ``calls`` are its calls as the reader assembled them, in order."""
         with self._lock:
             unmatched: dict[str, deque[Lane]] = {}
             for lane in self._current.values():

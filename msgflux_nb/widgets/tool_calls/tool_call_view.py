@@ -133,7 +133,7 @@ class ToolCallView(CallBoard):
             self.show_error(error)
 
     def end(self, calls: Sequence[ToolCallState | ToolCall] = ()) -> None:
-        """Take the end of a stream.
+        """Handle the end of a stream.
 
         Args:
             calls: the calls as the reader assembled them, in order; their ids are used if the stream had none.
@@ -270,7 +270,7 @@ class ToolCallView(CallBoard):
             raise job.error
 
     def _end_job(self, job: ToolJob) -> None:
-        """Take the end of a run of this view; nearly always it was shown before, except for one that hangs."""
+        """Handle the end of a run of this view. The view has usually shown it already, except if the run hung."""
         if self.over:
             self._finish(self.state)
         else:
@@ -293,7 +293,7 @@ class ToolCallView(CallBoard):
             self._finish("complete", answer=answer, told=figures(source))
 
     def _end_source(self) -> None:
-        """Take the end of the view's stream, in whatever way."""
+        """Handle the end of the view's stream, however it ended."""
         try:
             calls, ended = self._source.aggregator, self._source.state
             self._calls.end(() if calls is None else calls.states)
