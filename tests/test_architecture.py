@@ -318,7 +318,7 @@ def test_no_folder_has_more_than_40_files() -> None:
         (length_faults, "errors", "class A:\n  async def f(self):\n" + "    x = 1\n" * 41, "f has 41 lines"),
     ],
 )
-def test_each_rule_bites(rule: Any, name: str, source: str, fault: str) -> None:
+def test_each_rule_finds_its_fault(rule: Any, name: str, source: str, fault: str) -> None:
     faults = rule(name, source)
     assert len(faults) == 1
     assert fault in faults[0]
@@ -348,7 +348,7 @@ def test_each_rule_bites(rule: Any, name: str, source: str, fault: str) -> None:
         (length_faults, "errors", "def f():\n    '''One.\n" + "\n" * 50 + "    '''\n" + "    x = 1\n" * 40),
     ],
 )
-def test_no_rule_bites_what_is_allowed(rule: Any, name: str, source: str) -> None:
+def test_no_rule_reports_what_is_allowed(rule: Any, name: str, source: str) -> None:
     assert rule(name, source) == []
 
 
@@ -396,7 +396,7 @@ def test_the_probe_sees_what_is_loaded() -> None:
 # The front door
 
 
-def test_all_is_sorted_and_has_no_name_twice() -> None:
+def test_dunder_all_is_sorted_and_has_no_name_twice() -> None:
     assert msgflux_nb.__all__ == sorted(set(msgflux_nb.__all__))
 
 
@@ -404,7 +404,7 @@ def test_each_public_name_resolves_and_has_a_docstring() -> None:
     assert [name for name in msgflux_nb.__all__ if not (getattr(msgflux_nb, name).__doc__ or "").strip()] == []
 
 
-def test_what_a_module_offers_is_there_and_explained() -> None:
+def test_every_name_in_a_modules_dunder_all_exists_and_has_a_docstring() -> None:
     explained = (type, types.FunctionType)
     for name in MODULES.keys() - {"__init__"}:
         module = importlib.import_module(f"msgflux_nb.{name}")

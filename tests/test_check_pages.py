@@ -104,7 +104,7 @@ def test_a_page_that_fits_its_class_has_no_fault(faults: Callable[[str], str]) -
     ],
     ids=["trait", "event", "message", "host", "element", "icon", "import", "type"],
 )
-def test_what_two_sides_call_differently_is_a_fault(
+def test_a_name_that_differs_between_page_and_class_is_a_fault(
     faults: Callable[[str], str], right: str, wrong: str, fault: str
 ) -> None:
     assert fault in faults(SMALL.replace(right, wrong))

@@ -34,7 +34,7 @@ def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 Output = pytest.CaptureFixture[str]
 
 
-def test_the_version_is_told(capsys: Output) -> None:
+def test_the_version_is_printed(capsys: Output) -> None:
     with pytest.raises(SystemExit) as caught:
         main(["--version"])
     assert (caught.value.code, capsys.readouterr().out) == (0, f"msgflux-nb {__version__}\n")
@@ -85,7 +85,7 @@ def test_recordings_alone_say_what_can_be_done_with_them(capsys: Output) -> None
     assert {"show", "check", "again"} <= set(capsys.readouterr().out.split())
 
 
-def test_a_reader_that_has_enough_is_no_error() -> None:
+def test_a_closed_pipe_is_not_an_error() -> None:
     told, write = os.pipe()
     os.close(told)
     done = subprocess.run(
@@ -121,7 +121,7 @@ def test_pull_fetches_the_named_or_the_default_model(words: list[str], capsys: O
     assert capsys.readouterr().out == f"tiny is present and complete: {cache / 'tiny.gguf'}\n"
 
 
-def test_pull_says_one_line_where_there_is_no_terminal(capsys: Output) -> None:
+def test_pull_prints_one_line_without_a_terminal(capsys: Output) -> None:
     main(["models", "pull"])
     assert capsys.readouterr().err == "fetching tiny (0 MB) ...\n"
     main(["models", "pull"])
@@ -218,7 +218,9 @@ def test_the_doctor_says_what_mends_a_missing_library(capsys: Output, monkeypatc
     assert told == "FAIL xllamacpp is not installed. Install it with: pip install xllamacpp"
 
 
-def test_a_missing_jupyterlab_is_told_but_chat_works_without(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_jupyterlab_is_reported_but_chat_works_without_it(
+    capsys: Output, monkeypatch: pytest.MonkeyPatch
+) -> None:
     main(["models", "pull"])
     real = metadata.version
 
@@ -236,7 +238,7 @@ def test_a_missing_jupyterlab_is_told_but_chat_works_without(capsys: Output, mon
     assert lines(capsys.readouterr().out)["ipykernel"].startswith("FAIL 7.0.1, which crashes")
 
 
-def test_too_little_memory_is_told_with_both_numbers(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_memory_is_reported_with_both_numbers(capsys: Output, monkeypatch: pytest.MonkeyPatch) -> None:
     main(["models", "pull"])
     monkeypatch.setattr(cli, "available_memory_bytes", lambda: 200_000_000)
     assert main(["doctor"]) == 1

@@ -169,13 +169,15 @@ def test_an_interrupt_keeps_what_came(shell: Any) -> None:
         ("", "{{nope}}", "there is no variable 'nope'"),
     ],
 )
-def test_what_cannot_be_asked_is_said_without_a_traceback(shell: Any, line: str, cell: str, said: str) -> None:
+def test_a_cell_that_cannot_be_asked_is_reported_without_a_traceback(
+    shell: Any, line: str, cell: str, said: str
+) -> None:
     with pytest.raises(UsageError) as caught:
         shell.run_cell_magic("chat", line, cell)
     assert said in str(caught.value)
 
 
-def test_settings_are_ipythons_own(shell: Any) -> None:
+def test_settings_are_those_of_ipython(shell: Any) -> None:
     with serving(completion("yes")) as server:
         shell.user_ns["m"] = model_at(server)
         for setting in ("model = 'm'", "system_prompt = 'Be brief.'", "stream = False"):
@@ -209,7 +211,7 @@ def test_rows_come_from_a_column_and_the_cell_says_what_to_do(shell: Any) -> Non
     assert shell.user_ns["table"].index.tolist() == ["x"]
 
 
-def test_extract_says_what_it_lacks(shell: Any) -> None:
+def test_extract_names_the_options_that_are_missing(shell: Any) -> None:
     for line, cell, said in (
         ("", "a", "expected one type"),
         ("City", " \n", "--from"),

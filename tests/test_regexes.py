@@ -231,17 +231,17 @@ def source(kind: Any, value: Any) -> str:
     return f"[{written}]"
 
 
-def test_no_pattern_repeats_what_is_repeated_already() -> None:
+def test_no_pattern_has_a_repeat_within_a_repeat() -> None:
     found = [f"{name}: {fault}" for name, pattern in patterns() for fault in faults(pattern) if name not in KNOWN]
     assert found == []
 
 
-def test_every_exception_is_still_one() -> None:
+def test_every_listed_exception_still_has_its_fault() -> None:
     named = {name for name, pattern in patterns() if faults(pattern)}
     assert set(KNOWN) <= named
 
 
-def test_no_pattern_takes_the_square_of_a_run() -> None:
+def test_no_pattern_takes_quadratic_time() -> None:
     found = {name: fault for name, one in patterns() for fault in squares(one, searched=is_searched(name))}
     assert {name: fault for name, fault in found.items() if name not in SHORT} == {}
     assert set(SHORT) <= set(found)
@@ -260,7 +260,7 @@ def test_no_pattern_takes_the_square_of_a_run() -> None:
         (r"[a-z]+", True, False),
     ],
 )
-def test_the_check_finds_what_takes_the_square(pattern: str, searched: bool, fault: bool) -> None:
+def test_the_check_finds_quadratic_patterns(pattern: str, searched: bool, fault: bool) -> None:
     assert bool(squares(re.compile(pattern), searched=searched)) is fault
 
 

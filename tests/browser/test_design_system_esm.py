@@ -109,7 +109,7 @@ def opened(page: Page, kind: type[View] = PrefillEditor) -> WidgetPage:
     return WidgetPage(page, kind, state)
 
 
-def test_an_error_of_the_page_is_said_in_its_view_with_what_to_do(page: Page) -> None:
+def test_an_error_of_the_page_is_shown_in_its_view_with_what_to_do(page: Page) -> None:
     widget = opened(page)
     page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     page.evaluate("() => { model.get = () => { throw new TypeError('no <b>such</b> thing'); }; }")
@@ -126,7 +126,7 @@ def test_an_error_of_the_page_is_said_in_its_view_with_what_to_do(page: Page) ->
     assert widget.errors() == []
 
 
-def test_a_view_that_cannot_be_drawn_is_no_blank(page: Page) -> None:
+def test_a_view_that_cannot_be_drawn_shows_the_error(page: Page) -> None:
     widget = opened(page)
     page.evaluate("() => { model.get = () => { throw new Error('nothing can be read'); }; }")
     page.evaluate("addView()")
@@ -134,7 +134,7 @@ def test_a_view_that_cannot_be_drawn_is_no_blank(page: Page) -> None:
     assert widget.errors() == []
 
 
-def test_a_kernel_that_is_gone_is_said_and_what_is_shown_stays(page: Page) -> None:
+def test_a_view_says_that_its_kernel_is_gone_and_keeps_what_it_shows(page: Page) -> None:
     widget = opened(page)
     field = page.locator(".msgflux-prefill textarea")
     field.fill("Well, ")
@@ -145,7 +145,7 @@ def test_a_kernel_that_is_gone_is_said_and_what_is_shown_stays(page: Page) -> No
     expect(page.get_by_role("alert")).to_have_count(0)
 
 
-def test_a_click_that_no_kernel_hears_says_so(page: Page) -> None:
+def test_the_page_says_that_no_kernel_received_a_click(page: Page) -> None:
     widget = opened(page)
     page.evaluate("() => { model.save_changes = model.send = () => { throw new Error('Cannot send'); }; }")
     page.locator(".msgflux-prefill textarea").fill("Well, ")
@@ -167,7 +167,7 @@ def test_states_have_the_colours_of_vs_code_where_there_is_no_jupyter(page: Page
     assert page.evaluate(script, ["--mf-bad"]) == ["rgb(7, 8, 9)"]
 
 
-def test_all_grows_with_the_scale(page: Page) -> None:
+def test_text_grows_with_the_scale(page: Page) -> None:
     widget = opened(page)
     size = "getComputedStyle(document.querySelector('.msgflux-prefill')).fontSize"
     assert page.evaluate(size) == "13px"

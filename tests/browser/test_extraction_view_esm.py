@@ -426,7 +426,7 @@ def test_a_stop_that_nobody_hears_is_explained(page: Page, opened: Any) -> None:
     expect(page.get_by_text("interrupt the kernel")).to_be_hidden()
 
 
-def test_a_forecast_a_reason_and_an_error_are_said(page: Page, opened: Any) -> None:
+def test_a_forecast_a_reason_and_an_error_are_shown(page: Page, opened: Any) -> None:
     told = picture(note="stopped: max_cost", error="LookupError: gone", state="sampled", more_rows=24)
     ahead = {"24 more cost": "free", "may fail": "0 – 6, likely 1"}
     widget = opened({**told, "ahead": ahead, "action": "go", "action_label": "Run the other 24"})
@@ -442,7 +442,7 @@ def test_a_forecast_a_reason_and_an_error_are_said(page: Page, opened: Any) -> N
     expect(page.locator(".mf-error")).to_be_hidden()
 
 
-def test_the_view_is_spoken_seldom(page: Page, opened: Any) -> None:
+def test_a_screen_reader_announces_the_view_seldom(page: Page, opened: Any) -> None:
     widget = opened(picture())
     spoken = page.locator(".mf-hidden[role=status]")
     expect(spoken).to_have_text("running: 20 of 30 rows, 0 failed")
@@ -507,7 +507,7 @@ def test_hostile_texts_are_texts(page: Page, number: int, hear: Hear) -> None:
         assert (paths, dialogs, widget.errors()) == ([], [], [])
 
 
-def test_two_views_of_one_widget_and_one_that_leaves(page: Page, opened: Any) -> None:
+def test_one_of_two_views_may_be_removed_and_the_other_goes_on(page: Page, opened: Any) -> None:
     widget = opened(picture())
     page.evaluate("() => addView()")
     until(lambda: page.locator(".msgflux-extraction").count() == 2)

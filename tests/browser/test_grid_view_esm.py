@@ -124,7 +124,7 @@ def test_arrows_move_and_keys_rate_and_hide(opened: WidgetPage) -> None:
     expect(page.locator(".mf-opened")).to_have_class("mf-opened mf-all")
 
 
-def test_heads_say_scores_with_their_interval_and_the_best(opened: WidgetPage) -> None:
+def test_heads_show_scores_with_their_intervals_and_mark_the_best(opened: WidgetPage) -> None:
     heads = opened.page.locator("th.mf-model:not(.mf-caption)")
     expect(heads).to_have_count(12)
     expect(heads.nth(1)).to_contain_text("100 %")
@@ -149,7 +149,7 @@ def test_heads_name_a_model_without_who_offers_it_where_that_is_enough(
     expect(opened.page.locator("th.mf-model:not(.mf-caption) > span:first-child")).to_have_text(said)
 
 
-def test_an_error_of_the_kernel_is_said(opened: WidgetPage) -> None:
+def test_an_error_of_the_kernel_is_shown(opened: WidgetPage) -> None:
     opened.deliver({"type": "problem", "name": "ValueError", "message": f"no {HOSTILE}"})
     expect(opened.page.get_by_role("alert")).to_have_text(f"no {HOSTILE}")
 

@@ -81,7 +81,7 @@ def test_each_kind_of_part_is_shown(open_builder: Open, page: Page) -> None:
     expect(turn(page, 14).locator("strong")).to_have_text("Title")
 
 
-def test_the_total_is_an_estimate_and_what_is_not_known_is_said(open_builder: Open, page: Page) -> None:
+def test_the_total_is_an_estimate_and_names_what_is_not_known(open_builder: Open, page: Page) -> None:
     bridge = open_builder(EVERYTHING[:3])
     bridge.exchange()
     expect(page.locator(".mf-total")).to_have_text("conversation ≈ 12 tokens + 3 unknown")
@@ -120,7 +120,7 @@ def test_what_a_person_wrote_is_drawn_too_if_it_is_formatted(open_builder: Open,
     expect(first.get_by_role("textbox", name="text")).to_have_value(texts_[0])
 
 
-def test_alone_its_one_filled_button_adds(open_builder: Open, page: Page) -> None:
+def test_the_only_filled_button_of_a_builder_on_its_own_is_add(open_builder: Open, page: Page) -> None:
     open_builder(["q"])
     expect(page.locator(".mf-primary")).to_have_text("Add⌃⏎")
 
@@ -134,7 +134,7 @@ def test_all_turns_are_copied_as_text(open_builder: Open, page: Page) -> None:
     expect(page.get_by_role("textbox", name="message")).to_have_value("user: Why?\n\nassistant: So.")
 
 
-def test_an_empty_conversation_teaches_in_one_line(open_builder: Open, page: Page) -> None:
+def test_an_empty_conversation_explains_itself_in_one_line(open_builder: Open, page: Page) -> None:
     bridge = open_builder()
     expect(page.locator(".mf-scroll > .mf-hint")).to_be_visible()
     bridge.widget.add("a")
@@ -186,7 +186,7 @@ def told(number: int, start: int, *words: str) -> dict[str, Any]:
     return {"type": "turns", "number": number, "from": start, "turns": turns}
 
 
-def test_the_changed_end_is_put_behind_what_stays(open_builder: Open, page: Page) -> None:
+def test_turns_from_a_position_on_are_replaced_and_earlier_ones_stay(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["a", "b", "c"])
     bridge.page.deliver(told(1, 1, "B", "C", "D"))
     assert drawn(page) == ["a", "B", "C", "D"]
@@ -214,14 +214,14 @@ def test_a_text_that_the_page_has_only_the_beginning_of_cannot_be_edited_there(o
     assert bridge.widget.messages[0]["content"] == "x " * 150_000
 
 
-def test_what_is_in_the_state_already_is_not_taken_again(open_builder: Open, page: Page) -> None:
+def test_a_change_that_comes_twice_is_applied_once(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["a"])
     bridge.page.deliver(told(1, 1, "b"), told(1, 1, "b"))
     assert drawn(page) == ["a", "b"]
     assert bridge.page.sent("resync") == []
 
 
-def test_a_lost_message_is_asked_for_once_and_mended(open_builder: Open, page: Page) -> None:
+def test_after_a_lost_message_the_page_asks_once_for_everything(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["a"])
     bridge.page.deliver(told(2, 1, "c"), told(3, 2, "d"))
     assert drawn(page) == ["a"]
@@ -396,7 +396,7 @@ def test_what_cannot_be_edited_can_be_taken_out_and_stays_otherwise(open_builder
     assert bridge.widget.messages == [{**EVERYTHING[3], "tool_calls": [CALL]}]
 
 
-def test_a_turn_that_becomes_a_tools_says_which_call_it_answers(open_builder: Open, page: Page) -> None:
+def test_a_turn_with_the_new_role_tool_names_the_call_that_it_answers(open_builder: Open, page: Page) -> None:
     calls = {"role": "assistant", "content": None, "tool_calls": [CALL]}
     bridge = open_builder([calls, {"role": "user", "content": "21"}])
     turn(page, 1).focus()
@@ -582,7 +582,7 @@ def test_a_parent_is_told_of_keys_and_buttons_by_events(open_builder: Open, page
     assert bridge.page.sent("add") == []
 
 
-def test_a_parent_takes_the_draft_along_with_its_own_wish(open_builder: Open, page: Page) -> None:
+def test_a_parent_can_read_the_draft_and_take_it(open_builder: Open, page: Page) -> None:
     bridge = open_builder(["a", "b"])
     pick_role(page, "developer")
     page.get_by_role("textbox", name="message").fill("c")

@@ -197,7 +197,7 @@ def test_a_refused_file_goes_and_the_reason_is_an_alert(bridge: Bridge) -> None:
     expect(bridge.page.page.get_by_role("alert")).to_have_count(0)
 
 
-def test_who_sends_waits_for_the_files_and_for_nothing_else(bridge: Bridge) -> None:
+def test_sending_waits_for_the_files_only(bridge: Bridge) -> None:
     page = bridge.page.page
     page.evaluate("() => widgetExports.ready().then(() => { window.at = model.sent.length; })")
     until(lambda: page.evaluate("window.at") == 0)

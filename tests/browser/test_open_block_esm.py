@@ -83,7 +83,7 @@ def test_what_is_written_is_formatted_while_it_is_written(writing: Writing) -> N
     assert not [sign for sign in "*`|" if sign in writing.play.words()]
 
 
-def test_what_was_written_is_told_once_and_nothing_of_it_is_taken_out(page: Page, writing: Writing) -> None:
+def test_text_that_was_shown_is_announced_once_and_its_nodes_stay(page: Page, writing: Writing) -> None:
     """A live region announces changes, and a selection ends where a node is removed."""
     writing.write("- On")
     page.evaluate(WATCH)

@@ -234,7 +234,7 @@ def test_a_solved_tree_says_its_whole_path_and_spreads_its_levels_evenly(board: 
     assert view.texts(".mf-why > .mf-note") == ["The numbers are values: the higher, the more promising."]
 
 
-def test_the_time_of_a_lone_call_stands_under_its_result(board: Open) -> None:
+def test_the_time_of_a_single_call_stands_under_its_result(board: Open) -> None:
     told = samples.told(samples.react)
     at = 0
     for message in told:

@@ -109,7 +109,7 @@ def test_code_in_an_answer_is_copied_by_its_button(page: Page, play: PlayPage) -
     assert page.evaluate("copied") == ["a < b\n  c"]
 
 
-def test_another_text_than_the_drawn_one_is_drawn_again(play: PlayPage) -> None:
+def test_a_text_that_differs_from_the_drawn_one_is_drawn_again(play: PlayPage) -> None:
     play.deliver(start(), batch(1, "Wrong.\n\nte", html=["<div><p>Wrong.</p></div>"], tail=2))
     assert play.words() == "Wrong.\n\nte"
     play.deliver(progress(4, "Right.\n\nText", html=["<div><p>Right.</p></div>"], tail=4))
@@ -143,7 +143,7 @@ def test_an_answer_that_a_limit_cut_is_not_called_complete(play: PlayPage, cut: 
     assert play.said() == said
 
 
-def test_what_ended_while_the_page_had_missed_its_end_is_told_by_the_trait(play: PlayPage) -> None:
+def test_a_page_that_missed_the_end_of_an_answer_reads_it_from_the_trait(play: PlayPage) -> None:
     play.deliver(start(), batch(1, "a"))
     play.receive(ends=[ending(1)], running=False)
     assert play.said() == "complete"

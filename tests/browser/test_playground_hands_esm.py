@@ -279,7 +279,7 @@ CONTRAST = """() => {
 
 @pytest.mark.parametrize("theme", ["light", "dark", "high contrast"])
 @pytest.mark.parametrize("state", STATES)
-def test_every_text_stands_out_from_its_ground(page: Page, state: str, theme: str) -> None:
+def test_every_text_has_enough_contrast(page: Page, state: str, theme: str) -> None:
     if theme == "high contrast":
         page.emulate_media(forced_colors="active")
     STATES[state](page)

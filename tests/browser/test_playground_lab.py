@@ -235,7 +235,7 @@ def test_keys_and_paste_stay_in_the_widget(open_notebook: Open, image_server: Se
     expect(message(view)).to_be_focused()
 
 
-def test_a_kernel_that_restarts_is_said_and_the_playground_stays_as_it_was(
+def test_a_restarted_kernel_is_reported_and_the_playground_stays_as_it_was(
     open_notebook: Open, image_server: Server
 ) -> None:
     notebook = open_notebook([model_cell(image_server), "playground = mf.Playground(model)\nplayground"])

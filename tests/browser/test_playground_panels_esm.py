@@ -99,7 +99,7 @@ def lanes(play: PlayPage) -> None:
     expect(play.view.locator(".mf-lane")).to_have_count(1)
 
 
-def test_calls_come_to_the_front_once_an_answer_and_not_over_what_a_reader_looks_at(page: Page) -> None:
+def test_the_tab_of_calls_opens_once_in_each_answer_unless_a_reader_picked_another(page: Page) -> None:
     play = PlayPage(page, tool_names=["get_weather"])
     expect(play.view.get_by_role("button", name="tools: 1")).to_be_visible()
     lanes(play)
@@ -295,7 +295,7 @@ def test_the_lens_is_walked_with_keys(play: PlayPage) -> None:
     expect(play.view.get_by_role("slider", name="temperature")).to_be_focused()
 
 
-def test_what_stands_in_the_panel_is_presented_as_large_as_the_rest(play: PlayPage) -> None:
+def test_the_panel_is_presented_as_large_as_the_rest(play: PlayPage) -> None:
     play.open_panel()
     play.view.get_by_role("button", name="present: ").first.click()
     sizes = play.page.locator(".mf-talk .msgflux-live, .mf-side .msgflux-live").evaluate_all(
@@ -451,7 +451,7 @@ def test_while_an_answer_arrives_its_tokens_are_counted(play: PlayPage) -> None:
     expect(play.view.locator("> .mf-bottom .mf-figures")).to_contain_text("≈ 6 out")
 
 
-def test_the_values_of_a_structure_stand_out_of_its_json(play: PlayPage) -> None:
+def test_the_values_of_a_structure_are_highlighted_in_its_json(play: PlayPage) -> None:
     play.deliver(start(schema="Person", prefill='{"na'), batch(1, 'me": "Ada, {x}", "a'))
     assert marked(play, "mf-hushed") == [",", '{"name":']
     play.deliver(batch(2, 'ge": 36}'))
@@ -529,7 +529,7 @@ def test_the_code_that_is_shown_is_that_of_the_last_question(copies: PlayPage) -
     assert 2 <= len(play.sent("code")) <= 3
 
 
-def test_where_there_is_no_clipboard_it_is_said(play: PlayPage) -> None:
+def test_without_a_clipboard_the_page_says_so(play: PlayPage) -> None:
     play.page.evaluate(
         """() => {
           Object.defineProperty(navigator, "clipboard", { value: undefined });

@@ -11,7 +11,7 @@ from .play_page import ABOUT, PlayPage
 pytestmark = pytest.mark.browser
 
 
-def test_the_tab_is_there_where_a_schema_has_a_driver(page: Page) -> None:
+def test_a_schema_with_a_driver_has_the_tab_plan(page: Page) -> None:
     view = PlayPage(page)
     tab = view.view.get_by_role("tab", name="plan")
     expect(tab).to_have_count(0)

@@ -84,7 +84,7 @@ def test_what_is_typed_is_there_at_once_and_reaches_the_kernel_after_a_pause(ope
     until(lambda: widget.page.evaluate("model.saved.value") == "Well,", what="the start")
 
 
-def test_until_the_kernel_has_looked_the_line_is_pale(open_editor: Open) -> None:
+def test_the_line_is_pale_until_the_kernel_has_answered(open_editor: Open) -> None:
     widget = open_editor()
     line = widget.page.get_by_role("status")
     widget.page.locator(FIELD).fill("So")
@@ -133,7 +133,7 @@ def test_a_preset_is_written_as_a_hand_would_write_it(open_editor: Open) -> None
     expect(widget.page.locator(FIELD)).to_have_value("old")
 
 
-def test_one_click_begins_with_nothing(open_editor: Open) -> None:
+def test_one_click_clears_the_start(open_editor: Open) -> None:
     widget = open_editor("old")
     clear = widget.page.get_by_role("button", name="begin with nothing")
     clear.click()

@@ -115,7 +115,7 @@ def test_commands_are_letters(opened: WidgetPage) -> None:
     assert len(sent(opened, "undo")) == len(sent(opened, "unusable")) == 1
 
 
-def test_without_a_kernel_it_is_read_and_no_more(opened: WidgetPage) -> None:
+def test_without_a_kernel_a_review_can_only_be_read(opened: WidgetPage) -> None:
     page = opened.page
     page.locator(".msgflux-review").evaluate("(el) => el.dispatchEvent(new CustomEvent('mf-gone'))")
     expect(page.get_by_role("button", name="Accept")).to_be_disabled()

@@ -216,7 +216,7 @@ def test_nbconvert_shows_every_widget(converted: Any) -> None:
             assert words in text, (name, words, text)
 
 
-def test_nbconverts_page_asks_for_nothing_of_ours_and_opens_nothing(converted: Any) -> None:
+def test_the_page_of_nbconvert_loads_nothing_of_ours_and_opens_no_dialog(converted: Any) -> None:
     page, told = converted
     own = ("https://cdnjs.cloudflare.com/", "https://cdn.jsdelivr.net/", "https://unpkg.com/")  # nbconvert's own
     assert [url for url in told["asked"] if not url.startswith(own)] == []

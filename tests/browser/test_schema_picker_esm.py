@@ -158,7 +158,7 @@ def test_a_parents_menu_is_in_step_until_it_leaves(open_picker: Open) -> None:
     assert widget.page.evaluate("widgetExports.model.get('schema') === model.get('schema')")
 
 
-def test_without_a_pick_one_line_teaches(open_picker: Open) -> None:
+def test_before_a_pick_one_line_explains_the_picker(open_picker: Open) -> None:
     widget = open_picker()
     expect(widget.page.locator(".mf-hint")).to_contain_text("Pick what the answer is decoded to")
     expect(widget.page.locator(".mf-table")).to_be_hidden()
@@ -197,14 +197,14 @@ def test_no_column_is_empty(open_picker: Open) -> None:
     assert table(widget, "fields") == [["a", "int"], ["b", "int"]]
 
 
-def test_what_the_server_does_is_a_mark_before_the_sentence(open_picker: Open) -> None:
+def test_a_mark_says_what_the_server_does_and_a_sentence_follows(open_picker: Open) -> None:
     widget = open_picker(Person)
     expect(widget.page.locator(".mf-held")).to_have_attribute("data-s", "done")
     widget.receive(described={**seen(Person)["described"], "held": False})
     expect(widget.page.locator(".mf-held")).to_have_attribute("data-s", "look")
 
 
-def test_the_way_and_what_happens_to_a_misfit_are_said(open_picker: Open) -> None:
+def test_the_way_of_asking_and_what_happens_to_a_misfit_are_shown(open_picker: Open) -> None:
     widget = open_picker(Person)
     expect(widget.page.locator(".mf-way")).to_contain_text("if it refuses, it is asked by a tool call, then as JSON.")
     expect(widget.page.locator(".mf-notes")).to_contain_text("goes back with its error, once")
@@ -239,7 +239,7 @@ def test_what_is_sent_can_be_copied(open_picker: Open) -> None:
     expect(widget.page.locator(".mf-copy").first).to_have_text("copy")
 
 
-def test_where_there_is_no_clipboard_it_is_copied_by_hand(open_picker: Open) -> None:
+def test_without_a_clipboard_the_text_is_selected_for_copying(open_picker: Open) -> None:
     widget = open_picker(Person)
     folded(widget.page, "What is sent")
     widget.deliver({"type": "details", "schema": "Person", "parts": [["response_format", "by hand"]]})
@@ -343,7 +343,7 @@ def test_words_in_front_are_passed_over(open_picker: Open, text: str) -> None:
     assert table(widget)[0] == ["name", "Al", "there str"]
 
 
-def test_the_kernels_rows_are_the_last_word(open_picker: Open) -> None:
+def test_the_kernels_rows_replace_those_of_the_page(open_picker: Open) -> None:
     widget = open_picker(ChainOfThoughts[int])
     value = ChainOfThoughts[int](steps=[Step(explanation="add", output="42")], final_answer=42)
     final = [msgspec.to_builtins(row) for row in rows(ChainOfThoughts[int], value)]
@@ -397,7 +397,7 @@ def test_another_schema_or_no_answer_shows_the_fields_again(open_picker: Open) -
     assert len(table(widget, "fields")) == 2
 
 
-def test_lines_that_are_there_are_not_drawn_again(open_picker: Open) -> None:
+def test_lines_that_are_shown_already_are_not_drawn_again(open_picker: Open) -> None:
     widget = open_picker(Person)
     show(widget, '{"name": "Al')
     widget.settle()
@@ -585,7 +585,7 @@ def test_until_the_kernel_has_written_it_the_code_cannot_be_used(open_picker: Op
     expect(build.locator(".mf-code")).to_contain_text("class Dog")
 
 
-def test_a_problem_is_said_and_its_place_marked(open_picker: Open) -> None:
+def test_a_problem_is_shown_and_its_place_marked(open_picker: Open) -> None:
     widget = open_picker(name="Cat", fields=[{"name": "class", "kind": "str"}])
     build = form_of(widget)
     expect(build.locator(".mf-notice")).to_contain_text("class is a keyword of Python")

@@ -174,7 +174,7 @@ Open = Callable[..., Board]
 # -- assembly ------------------------------------------------------------------------------------------------------
 
 
-def test_an_empty_view_teaches_in_one_line(board: Open) -> None:
+def test_an_empty_view_explains_itself_in_one_line(board: Open) -> None:
     view = board()
     expect(view.page.locator(".mf-hint")).to_have_text(
         "Tool calls appear here, fragment by fragment, as a model writes them."
@@ -506,7 +506,7 @@ def test_what_arrives_while_somebody_looks_back_does_not_move_them(board: Open) 
     assert view.raw() == SUM
 
 
-def test_bars_say_when_a_fragment_came_and_lead_there(board: Open) -> None:
+def test_bars_show_when_each_fragment_came_and_a_click_leads_there(board: Open) -> None:
     view = board(*told((0, 0, "c", "add", '{"a"'), (0, 40, None, None, ": 17"), (0, 1540, None, None, "}")))
     chart = view.page.locator(".mf-score").get_by_role("img")
     assert chart.get_attribute("aria-label") == "3 fragments in 1.54 s, longest pause 1.50 s"

@@ -113,7 +113,7 @@ def test_a_pasted_key_is_gone_from_every_field(bridge: tuple[Bridge, int]) -> No
         assert "CANARY" not in everywhere(bridge), number
 
 
-def test_a_key_that_is_typed_letter_by_letter_leaves_none_of_its_end(page: Page) -> None:
+def test_no_letter_stays_of_a_key_that_is_typed_letter_by_letter(page: Page) -> None:
     editor = mf.PrefillEditor()
     bridge = Bridge(page, editor)
     page.locator("textarea").press_sequentially(f"So {CANARY} goes on", delay=2)
@@ -122,7 +122,7 @@ def test_a_key_that_is_typed_letter_by_letter_leaves_none_of_its_end(page: Page)
     editor.close()
 
 
-def test_what_passes_the_page_is_stopped_by_the_kernel_and_said(page: Page) -> None:
+def test_a_key_that_passes_the_page_is_stopped_by_the_kernel_with_a_notice(page: Page) -> None:
     editor = mf.PrefillEditor()
     bridge = Bridge(page, editor)
     editor.set_state({"value": CANARY})

@@ -127,7 +127,7 @@ def test_transparency_is_kept_beside_a_profile(mode: str) -> None:
     assert sent(load_image(data)).getchannel("A").tobytes() == image.getchannel("A").tobytes()
 
 
-def test_a_profile_for_other_colours_is_left_out_and_said() -> None:
+def test_a_profile_for_other_colours_is_left_out_and_reported() -> None:
     loaded = load_image(image_with(colours(), inks()))
     assert differ(sent(loaded), colours()) == 0
     assert "its colour profile is for CMYK, not for RGB, and was left out" in loaded.report.notes
@@ -183,7 +183,7 @@ def test_a_high_dynamic_range_is_refused(transfer: int) -> None:
 
 
 @pytest.mark.parametrize("body", [bytes(32), b"\xff" * 32, struct.pack(">8I", *[31_270, 32_900] * 4)])
-def test_primaries_that_span_no_colours_say_nothing(body: bytes) -> None:
+def test_primaries_that_span_no_colours_change_nothing(body: bytes) -> None:
     assert differ(seen(png_with(chunk(b"cHRM", body))), colours()) == 0
 
 

@@ -55,7 +55,7 @@ def test_the_kind_of_each_format_that_pillow_writes_is_told(name: str) -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_plain_file_is_itself(kind: str) -> None:
+def test_a_plain_file_is_kept_byte_for_byte(kind: str) -> None:
     data = to_bytes(two_halves(), KINDS[kind])
     file = parse_picture(data, kind)
     assert file is not None

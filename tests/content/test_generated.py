@@ -65,7 +65,7 @@ def test_an_image_is_shown_saved_and_opened(kind: str, tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("data", [SVG, PAGE, b"", b"\x00" * 64, b"%PDF-1.7", b"RIFF\x00\x00\x00\x00WAVEfmt "])
-def test_bytes_that_are_no_picture_are_never_markup_whatever_they_are_called(data: bytes) -> None:
+def test_bytes_that_are_not_a_picture_never_become_markup_under_any_name(data: bytes) -> None:
     for kind in ("image/png", "image/svg+xml", "text/html"):
         image = Image(url_of(data, kind))
         assert names(image.html()) == {"span"}
@@ -108,7 +108,7 @@ def test_an_address_is_named_and_never_loaded_read_or_saved(url: str, words: str
 @pytest.mark.parametrize(
     "url", ["data:image/png;base64,A", "data:image/png", "data:image/png;base64,é", "DATA:,\ud800"]
 )
-def test_a_damaged_data_url_is_said_and_shown_as_such(url: str) -> None:
+def test_a_damaged_data_url_is_reported_and_shown_as_damaged(url: str) -> None:
     image = Image(url)
     assert names(image.html()) == {"span"}
     assert "Image(" in repr(image)
@@ -122,7 +122,7 @@ def test_a_bomb_is_not_unpacked() -> None:
         image.to_pillow()
 
 
-def test_an_image_cut_off_is_said() -> None:
+def test_an_image_that_is_cut_off_is_reported() -> None:
     with pytest.raises(MediaError):
         Image(url_of(PNG[:60])).to_pillow()
 
@@ -174,7 +174,7 @@ def test_data_that_is_not_sound_gets_no_player(data: bytes) -> None:
     assert loaded(sound.html()) == []
 
 
-def test_words_are_text() -> None:
+def test_a_transcript_is_shown_as_text() -> None:
     for sound in (Audio(wav(), HOSTILE, "wav"), Audio(b"", HOSTILE), Audio(b"", HOSTILE, HOSTILE)):
         assert names(sound.html()) <= {"audio", "div", "span"}
         assert not [value for value in loaded(sound.html()) if not value.startswith("data:audio/wav;")]

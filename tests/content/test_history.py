@@ -127,7 +127,7 @@ def test_every_version_of_a_turn_has_a_number_of_its_own() -> None:
 @pytest.mark.parametrize(
     "call", [lambda h: h.siblings(2), lambda h: h.choose(0, 1), lambda h: h.replace(-1, turn("x"))]
 )
-def test_a_place_that_does_not_exist_is_said(call: Any) -> None:
+def test_a_position_that_does_not_exist_is_an_error(call: Any) -> None:
     with pytest.raises(IndexError, match=r"expected the position|has no version"):
         call(conversation("a", "b"))
 

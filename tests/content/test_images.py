@@ -130,7 +130,7 @@ def test_a_transparent_picture_of_too_many_bytes_stays_png_and_loses_pixels() ->
     assert max(loaded.report.sent_size) < 400
 
 
-def test_limits_that_nothing_can_meet_are_said_aloud() -> None:
+def test_limits_that_no_picture_can_meet_are_an_error() -> None:
     with pytest.raises(MediaError, match="cannot be made smaller than 10 bytes"):
         load_image(to_bytes(two_halves()), limits=PictureLimits(max_bytes=10))
 

@@ -32,7 +32,7 @@ def test_the_frames_of_an_mp3_file_are_added_up() -> None:
 @pytest.mark.parametrize(
     "data", [b"", b"RIFF", b"ID3", b"RIFF\0\0\0\0WAVE", b"ID3\x04\0\0\0\0\0\0", b"%PDF-1.4", b"OggS"]
 )
-def test_what_says_nothing_has_no_length(data: bytes) -> None:
+def test_a_file_that_does_not_tell_its_length_has_none(data: bytes) -> None:
     assert seconds(data) is None
 
 

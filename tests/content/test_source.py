@@ -264,6 +264,6 @@ def test_a_refused_url_does_not_repeat_its_password() -> None:
 
 
 @pytest.mark.parametrize("path", ["", "  ", "\n"])
-def test_an_empty_path_is_said_to_be_one(path: str) -> None:
+def test_an_empty_path_is_named_as_empty(path: str) -> None:
     with pytest.raises(MediaError, match="the path is an empty text"):
         read(path)

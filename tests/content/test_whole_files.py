@@ -44,7 +44,7 @@ def tag(length: int) -> bytes:
         (bytes(40) + b"fLaC", "audio/flac"),
     ],
 )
-def test_what_stands_behind_an_id3_tag_decides(length: int, behind: bytes, kind: str) -> None:
+def test_the_bytes_after_an_id3_tag_decide_the_kind(length: int, behind: bytes, kind: str) -> None:
     assert sniff(tag(length) + behind) == kind
 
 
@@ -216,7 +216,7 @@ def test_a_file_that_gives_pieces_is_read_to_its_end() -> None:
 
 
 @pytest.mark.parametrize("answer", [KeyError("gone"), RuntimeError("no"), 7, None, "text"])
-def test_a_file_of_anybodys_making_raises_nothing_else(answer: Any) -> None:
+def test_an_object_that_only_resembles_a_file_raises_a_media_error(answer: Any) -> None:
     with pytest.raises(MediaError):
         mf.ChatBlock.image(Odd(answer))
 

@@ -113,11 +113,11 @@ def model_at(url: str) -> mf.ChatCompletion:
         (Answer(value=ValidationFailedError("no"), schema=Person), "failed 61"),
     ],
 )
-def test_how_an_answer_ended_is_said_before_its_numbers(answer: Answer, said: str) -> None:
+def test_how_an_answer_ended_is_shown_before_its_numbers(answer: Answer, said: str) -> None:
     assert said in words(card(answer))
 
 
-def test_an_end_that_the_state_does_not_say_stands_behind_the_numbers() -> None:
+def test_an_end_that_the_state_does_not_show_follows_the_numbers() -> None:
     assert words(card(Answer("Hi"))).endswith("0.74 s")
     assert words(card(Answer("Hi", finish_reason="content_filter"))).endswith("0.74 s content_filter")
 
@@ -234,7 +234,7 @@ def test_a_refusal_is_shown_with_its_name() -> None:
     assert "refusal I cannot. complete 61" in words(card(Answer(refusal="I cannot.")))
 
 
-def test_a_refusal_is_not_said_twice() -> None:
+def test_a_refusal_is_not_shown_twice() -> None:
     answer = Answer(refusal="I cannot.", value=RefusedError("the model declined: I cannot."))
     assert words(card(answer)).count("I cannot.") == 1
 
@@ -261,7 +261,7 @@ def test_a_problem_is_titled_by_what_happened_and_says_what_to_try(problem: mf.M
     assert said in words(card(Answer(schema=Person, value=problem)))
 
 
-def test_an_answer_of_nothing_says_why() -> None:
+def test_an_empty_answer_says_why() -> None:
     answer = Answer(value=EmptyOutputError("the answer holds no text."))
     said = words(card(answer))
     assert said.startswith("The answer is empty The answer holds no text. details for a report")
@@ -374,7 +374,7 @@ def test_arguments_that_python_cannot_write_are_shown_as_they_came(wrapped: bool
     assert "as it came" in card(Answer(states=[state(partial, raw="as it came")]))
 
 
-def test_a_broken_call_shows_what_came_and_what_is_wrong() -> None:
+def test_a_broken_call_shows_its_text_and_what_is_wrong() -> None:
     broken = state({"x": 1}, raw='{"x": 1', status="invalid", error="the arguments end <in> the middle")
     assert 'invalid {"x": 1 the arguments end <in> the middle' in words(card(Answer(states=[broken])))
 
@@ -390,7 +390,7 @@ def test_calls_that_are_left_out_are_counted() -> None:
     assert "1,010 more calls" in drawn
 
 
-def test_an_answer_of_tool_calls_lacks_no_structure() -> None:
+def test_an_answer_of_tool_calls_is_not_reported_as_lacking_a_structure() -> None:
     answer = Answer(states=[state({})], schema=Person, value=EmptyOutputError("the answer holds no text."))
     assert "EmptyOutputError" not in card(answer)
 
@@ -434,7 +434,7 @@ def test_what_is_wrong_is_text_too() -> None:
     assert f">ValidationFailedError: {html.escape(HOSTILE)}\n" in drawn
 
 
-def test_what_a_report_of_a_failure_needs_is_folded_below_it() -> None:
+def test_details_for_a_report_are_folded_below_a_failure() -> None:
     drawn = card(Answer("{}", schema=Person, value=ValidationFailedError("no age")))
     [report] = re.findall(
         r"<details><summary[^>]*><svg.*?</svg>details for a report</summary><pre[^>]*>([^<]*)</pre>", drawn
@@ -506,7 +506,7 @@ def test_thought_has_its_seconds_when_they_are_known() -> None:
     assert "thought · 8 characters" in words(card(whole))
 
 
-def test_the_way_of_a_structure_is_said_with_its_raw_text() -> None:
+def test_the_way_of_asking_is_shown_with_the_raw_text_of_a_structure() -> None:
     markup = card(Answer('{"name": "Ada", "age": 36}', schema=Person, value=Person("Ada", 36), schema_method="tool"))
     line, _, below = markup.partition("</summary>")
     assert "tool" not in words(line).replace("tools", "")

@@ -58,7 +58,7 @@ def test_no_structure_becomes_markup() -> None:
     assert page.text == DANGEROUS * 3 + "laterint"
 
 
-def test_the_box_says_its_number_and_that_there_are_no_formulas() -> None:
+def test_the_box_has_its_number_and_keeps_mathjax_away() -> None:
     box = boxed("<b>x</b>", 7)
     assert box.startswith('<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-kept="7" style="')
     assert Reader(box).tags == ["div", "style", "b"]

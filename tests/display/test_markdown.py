@@ -260,7 +260,7 @@ def test_a_definition_of_a_reference_is_text() -> None:
     assert Page(inner("[a]\n\n[a]: https://a.b")).text.split() == ["[a]", "[a]:", "https://a.b"]
 
 
-def test_a_link_of_our_own_is_drawn_alike() -> None:
+def test_our_own_links_are_drawn_like_those_of_markdown() -> None:
     assert inner("[x < y](https://a.b)") == f"<p>{link_html('x < y', 'https://a.b')}</p>\n"
     assert link_html("<b>", "javascript:alert(1)") == "&lt;b&gt; <small><bdi>(javascript:alert(1))</bdi></small>"
 
@@ -279,9 +279,7 @@ def test_dangerous_markup_is_shown_as_the_text_it_is(markup: str) -> None:
 
 
 @pytest.mark.parametrize("text", DANGEROUS)
-def test_markup_that_slipped_through_the_reader_would_not_pass_the_last_line(
-    text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_the_sanitiser_removes_markup_that_the_reader_let_through(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(_reader().options, "html", True)
     assert Page(markdown_html(text)).faults() == []
 

@@ -51,7 +51,7 @@ def test_a_formula_between_single_dollars_is_kept_and_not_drawn() -> None:
         (r"`\(a\)`", r"<p><code>\(a\)</code></p>"),
     ],
 )
-def test_what_is_no_formula_is_markdown(text: str, shown: str) -> None:
+def test_text_that_only_resembles_a_formula_is_markdown(text: str, shown: str) -> None:
     assert drawn(text) == shown
 
 

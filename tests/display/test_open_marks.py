@@ -164,7 +164,7 @@ def test_a_table_is_a_table_from_its_first_line_on(text: str, cells: list[str]) 
     assert [re.sub("<[^>]*>", "", cell) for cell in found] == cells
 
 
-def test_lines_with_bars_that_are_no_table_are_text_at_the_next_line() -> None:
+def test_lines_with_bars_that_are_not_a_table_are_text_from_the_next_line_on() -> None:
     assert plain(open_html("| a | b |\n| c")) == "<p>| a | b |\n| c</p>"
     assert plain(open_html("| a | b |\nc")) == "<p>| a | b |\nc</p>"
 

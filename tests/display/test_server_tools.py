@@ -81,7 +81,7 @@ def test_calls_for_the_caller_are_not_among_the_server_tools() -> None:
 
 
 @pytest.mark.parametrize("wrong", [None, "x", {"a": 1}, [None, 1, "x", {}, {"type": None}, {"type": "shell_call"}]])
-def test_what_is_no_list_of_items_is_passed_over(wrong: Any) -> None:
+def test_a_value_that_is_not_a_list_of_items_is_ignored(wrong: Any) -> None:
     assert isinstance(server_tool_cards(server_tools({"response_items": wrong, "content_blocks": wrong})), str)
 
 
@@ -106,7 +106,7 @@ def test_a_long_list_is_cut() -> None:
 
 
 @pytest.mark.parametrize("field", ["action", "results"])
-def test_lists_in_lists_are_shown_as_far_as_anybody_reads(field: str) -> None:
+def test_deeply_nested_lists_are_shown_in_part(field: str) -> None:
     deep: Any = "rain"
     for _ in range(5_000):
         deep = [deep]

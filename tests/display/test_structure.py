@@ -129,7 +129,7 @@ def test_a_plan_with_brackets_answers_with_their_type() -> None:
         (dict[str, int], {"a": 1}, [StructureRow("value", '{"a": 1}', "dict[str, int]")]),
     ],
 )
-def test_a_type_that_is_no_struct_has_rows_too(type_: Any, value: Any, expected: list[StructureRow]) -> None:
+def test_a_type_other_than_a_struct_has_rows_too(type_: Any, value: Any, expected: list[StructureRow]) -> None:
     assert rows(type_, value) == expected
 
 

@@ -73,7 +73,7 @@ def test_the_beginning_of_a_list_is_enough_for_so_many_characters(items: list[st
     assert readable(beginning(items, length))[:length] == readable(items)[:length]
 
 
-def test_views_write_as_much_of_a_long_list_as_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_views_write_only_the_part_of_a_long_list_that_they_show(monkeypatch: pytest.MonkeyPatch) -> None:
     written: list[int] = []
     listed = values._listed
     monkeypatch.setattr(values, "_listed", lambda items: written.append(len(items)) or listed(items))

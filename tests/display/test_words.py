@@ -77,7 +77,7 @@ def test_long_arguments_and_results_are_cut_and_what_is_left_is_counted() -> Non
     assert len(words) < 2_100
 
 
-def test_reasoning_is_a_line_and_a_refusal_and_warnings_are_said() -> None:
+def test_reasoning_is_one_line_and_a_refusal_and_warnings_are_written() -> None:
     words = plain(Answer("Hi", reasoning="y" * 1_234, warnings=("a comma was left out",)))
     assert words == "[reasoning: 1,234 characters]\nHi\nwarning: a comma was left out"
     assert plain(Answer(refusal="No.")) == "refusal: No."
@@ -176,5 +176,5 @@ def test_whatever_failed_a_row_is_printable(error: Exception, sent: bool) -> Non
     assert text == printable(text)
 
 
-def test_the_bundle_of_nothing_has_a_line() -> None:
+def test_the_bundle_without_calls_is_one_line() -> None:
     assert aggregator_bundle(SimpleNamespace(states=[]))["text/plain"] == "no tool calls yet"

@@ -37,7 +37,7 @@ def test_a_target_takes_its_seeds(name: str) -> None:
 
 
 @pytest.mark.parametrize("what", FOUND)
-def test_what_was_found_stays_mended(what: str) -> None:
+def test_faults_that_the_fuzzer_found_stay_mended(what: str) -> None:
     name, data = FOUND[what]
     TARGETS[name](data)
 

@@ -96,7 +96,7 @@ def test_what_was_slow_once_keeps_no_interrupt_waiting(name: str) -> None:
     assert seconds_of(lambda _: SLOW[name](), "", runs=3) < 1
 
 
-def test_keys_are_looked_for_in_the_beginning_of_what_is_no_answer() -> None:
+def test_keys_are_searched_only_at_the_beginning_of_a_body_that_is_not_an_answer() -> None:
     """Only the beginning is shown; a server may send 64 MB, in which the search takes seconds."""
     seen: list[int] = []
 

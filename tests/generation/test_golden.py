@@ -85,7 +85,7 @@ def as_golden(wire: WireSchema) -> str:
 
 
 @pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
-def test_the_schema_of_an_order_is_the_one_that_was_looked_at(dialect: Dialect) -> None:
+def test_the_schema_of_an_order_equals_its_golden_file(dialect: Dialect) -> None:
     path = GOLDEN / f"{dialect.value}.json"
     written = as_golden(wire_schema(Order, dialect))
     if os.environ.get("MSGFLUX_WRITE_GOLDEN"):

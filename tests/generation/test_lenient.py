@@ -183,7 +183,7 @@ def test_a_key_that_stands_twice_is_named_and_the_last_counts(text: str) -> None
     assert any("'page' more than once" in said for said in found.warnings)
 
 
-def test_the_same_key_in_two_objects_is_no_repetition() -> None:
+def test_the_same_key_in_two_objects_is_not_a_repetition() -> None:
     many = msgspec.defstruct("Many", [("rows", list[Note])])
     assert decoded('{"rows": [{"quote": "a", "page": 1}, {"quote": "b", "page": 2}]}', many).warnings == ()
 

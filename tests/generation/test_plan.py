@@ -78,7 +78,7 @@ def strict_faults(schema: Any, path: str = "$", depth: int = 1) -> list[str]:
 FORBIDDEN = {"default", "oneOf", "allOf", "not", "if", "prefixItems", "discriminator", "title", "patternProperties"}
 
 
-def test_the_checker_of_strictness_bites() -> None:
+def test_the_checker_of_strict_mode_finds_faults() -> None:
     loose = {"type": "object", "properties": {"a": {}, "b": {"type": "integer", "default": 1}}, "required": ["a"]}
     assert strict_faults(loose) == [
         "$: a key is not required",
@@ -168,7 +168,7 @@ def test_an_answer_of_another_type_is_refused(plan: Any, value: dict[str, Any]) 
 
 
 @pytest.mark.parametrize(("plan", "value"), VALUES)
-def test_without_brackets_an_answer_that_is_no_text_is_refused(plan: Any, value: dict[str, Any]) -> None:
+def test_without_brackets_an_answer_other_than_text_is_refused(plan: Any, value: dict[str, Any]) -> None:
     with pytest.raises(msgspec.ValidationError, match="Expected `str"):
         decode(with_defaults(plan), {**value, "final_answer": 42})
 

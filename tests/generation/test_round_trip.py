@@ -259,7 +259,7 @@ def wires_of(name: str) -> dict[Dialect, WireSchema]:
     return {dialect: wire_schema(TYPES[name], dialect) for dialect in Dialect}
 
 
-def test_what_the_grammar_cannot_tell_apart() -> None:
+def test_types_that_the_grammar_cannot_tell_apart() -> None:
     assert decode_answer('{"value": []}', wire_schema(list[int] | dict[str, int], Dialect.GRAMMAR)).value == {}
     aware = Annotated[dt.time, Meta(tz=True)]
     assert wire_schema(aware, Dialect.GRAMMAR).schema == wire_schema(dt.time, Dialect.GRAMMAR).schema

@@ -329,7 +329,7 @@ def by_default(days: int = Field(3, ge=1), city: str = Field(description="its na
     return days, city
 
 
-def test_field_in_the_place_of_a_default_is_read_for_a_tool() -> None:
+def test_a_tool_reads_field_in_the_place_of_a_default() -> None:
     tool = Tool.of(by_default)
     assert tool.schema["function"]["parameters"]["required"] == ["city"]
     assert tool.call({"city": "Rome", "days": 2}) == (2, "Rome")

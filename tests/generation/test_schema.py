@@ -109,7 +109,7 @@ def test_a_struct_becomes_this_schema() -> None:
     }
 
 
-def test_a_limit_that_a_dialect_cannot_enforce_is_said_in_words() -> None:
+def test_a_limit_that_a_dialect_cannot_enforce_is_described_in_words() -> None:
     fields = wire_schema(Limited, Dialect.OPENAI).schema["properties"]
     assert fields["name"]["description"] == "full name; at most 40 characters"
     assert fields["age"] == {"type": "integer", "minimum": 0, "maximum": 130}
@@ -157,7 +157,9 @@ UNENFORCED = {
 
 
 @pytest.mark.parametrize("dialect", list(Dialect), ids=lambda dialect: dialect.value)
-def test_what_a_dialect_does_not_enforce_is_listed_by_field_and_said_in_the_schema(dialect: Dialect) -> None:
+def test_limits_that_a_dialect_does_not_enforce_are_listed_by_field_and_described_in_the_schema(
+    dialect: Dialect,
+) -> None:
     wire = wire_schema(Limited, dialect)
     assert wire.unenforced == UNENFORCED[dialect]
     for line in wire.unenforced:
@@ -236,7 +238,7 @@ def test_limits_that_only_the_schema_has_are_sent_too() -> None:
     )
 
 
-def test_a_root_that_is_no_object_is_wrapped_and_unwrapped() -> None:
+def test_a_root_other_than_an_object_is_wrapped_and_unwrapped() -> None:
     wire = wire_schema(list[int])
     assert wire.wrapped
     assert decode_answer('{"value": [1, 2]}', wire).value == [1, 2]

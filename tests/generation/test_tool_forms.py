@@ -91,7 +91,7 @@ def test_a_custom_tool_is_taken_in_both_of_its_forms() -> None:
         (msgspec.defstruct("Weather", [("city", str)]), "generation_schema"),
     ],
 )
-def test_what_is_no_tool_is_an_error_that_says_what_is_one(tool: Any, words: str) -> None:
+def test_a_value_that_is_not_a_tool_is_an_error_that_says_what_is_one(tool: Any, words: str) -> None:
     with pytest.raises(SchemaError, match=words):
         tool_schemas([tool])
 

@@ -523,7 +523,7 @@ def test_a_fault_tells_the_model_what_was_expected_and_what_came(changes: dict[s
 
 
 @pytest.mark.parametrize(("arguments", "shown"), [([1], "[1]"), (None, "null"), ("{}", '"{}"')])
-def test_arguments_that_are_no_object_are_refused(arguments: object, shown: str) -> None:
+def test_arguments_other_than_an_object_are_refused(arguments: object, shown: str) -> None:
     with pytest.raises(ToolCallError) as caught:
         Tool.of(limited).bind(arguments)
     assert str(caught.value) == f"limited: expected its arguments as a JSON object, got {shown}."

@@ -372,6 +372,6 @@ def _nested_and_beside(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
 
 
 def types(dialect: Dialect) -> st.SearchStrategy[Any]:
-    """Draw types that msgspec takes, except those listed in ``test_what_the_grammar_cannot_tell_apart``."""
+    """Draw types that msgspec takes, but not those of ``test_types_that_the_grammar_cannot_tell_apart``."""
     beside = not RULES[dialect].measured
     return st.recursive(st.sampled_from(LEAVES), _nested_and_beside if beside else _nested, max_leaves=6)

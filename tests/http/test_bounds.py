@@ -100,7 +100,7 @@ def test_a_few_trailers_and_heads_that_say_wait_are_passed_over(ask: Ask) -> Non
 
 
 @pytest.mark.parametrize("wrong", ["lots", "0", "-1", "inf", "nan"])
-def test_a_variable_that_is_no_size_is_said(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_variable_that_is_not_a_size_is_reported(wrong: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MSGFLUX_MAX_ANSWER_MB", wrong)
     with pytest.raises(ValueError, match="MSGFLUX_MAX_ANSWER_MB: expected a number of megabytes above 0"):
         bounds()
@@ -120,7 +120,7 @@ def test_an_event_ends_at_any_blank_line(end: bytes) -> None:
         meter.take(b"x" * 100)
 
 
-def test_data_behind_a_limit_is_read_for_a_moment_and_no_longer() -> None:
+def test_data_that_came_before_a_limit_passed_is_still_read_but_only_for_a_moment() -> None:
     left = [1.0]
     patience = Patience(lambda: left[0])
     assert patience.next() == 1.0

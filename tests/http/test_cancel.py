@@ -82,7 +82,7 @@ def assert_cancelled(response: Any, text: str, attempts: int) -> None:
 
 
 @both
-def test_before_it_has_begun(streams: Streams) -> None:
+def test_a_call_can_be_cancelled_before_it_has_begun(streams: Streams) -> None:
     with listening(Peer.wait_for_close) as server:
         texts, response = streams(model_at(server.url), lambda response: response.cancel())
         assert texts == []
@@ -226,7 +226,7 @@ def test_after_the_end_it_changes_nothing(streams: Streams) -> None:
 
 
 @both
-def test_at_any_moment_whatsoever(streams: Streams) -> None:
+def test_a_call_can_be_cancelled_at_any_moment(streams: Streams) -> None:
     def talk(peer: Peer) -> None:
         while True:
             peer.read_request()

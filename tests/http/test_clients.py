@@ -97,7 +97,7 @@ def test_a_transport_of_httpx_is_used(ask: Ask) -> None:
 
 
 @pytest.mark.parametrize("turned", [False, True])
-def test_of_two_clients_each_kind_of_call_takes_its_own(turned: bool) -> None:
+def test_sync_and_async_calls_each_use_the_client_of_their_kind(turned: bool) -> None:
     used: list[str] = []
 
     def noting(name: str) -> Callable[[httpx.Request], httpx.Response]:
@@ -126,7 +126,7 @@ def test_a_client_of_the_wrong_kind_is_a_type_error_that_says_what_to_do(ask: As
         ask(model_at("http://api.invalid/v1", http_client=wrong), "Hi")
 
 
-def test_what_is_no_client_at_all_is_a_type_error_at_once() -> None:
+def test_a_value_that_is_not_a_client_is_a_type_error_at_once() -> None:
     with pytest.raises(TypeError, match="got str"):
         model_at("http://api.invalid/v1", http_client="http://proxy:3128")
 
@@ -157,7 +157,7 @@ def test_a_redirect_is_not_followed_even_by_a_client_that_follows(ask: Ask, make
         (httpx.ReadTimeout("slow"), mf.RequestTimeoutError, "no answer from"),
     ],
 )
-def test_what_a_client_raises_is_said_in_our_words(ask: Ask, raised: Exception, kind: type, said: str) -> None:
+def test_what_a_client_raises_becomes_an_error_of_ours(ask: Ask, raised: Exception, kind: type, said: str) -> None:
     def fail(request: httpx.Request) -> httpx.Response:
         raised.__dict__["_request"] = request
         raise raised

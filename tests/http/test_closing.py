@@ -52,7 +52,7 @@ def test_a_client_is_closed_though_the_server_never_answers_the_close(trusted: t
             over.set()
 
 
-def test_a_loop_is_left_though_a_connection_is_never_said_to_be_closed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loop_can_be_left_although_a_connection_is_never_reported_as_closed(monkeypatch: pytest.MonkeyPatch) -> None:
     over = threading.Event()
     monkeypatch.setattr(AsyncLine, "closed", property(lambda line: line._loop.create_future()))
     with listening(deaf(over)) as server:

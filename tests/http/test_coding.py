@@ -91,7 +91,7 @@ def test_no_coding_has_no_decoder(name: str) -> None:
 @pytest.mark.parametrize(
     ("name", "said"), [("compress", "content-encoding identity, gzip"), ("gzip," * 9 + "gzip", "at most 3 codings")]
 )
-def test_what_is_not_known_is_said(name: str, said: str) -> None:
+def test_an_unknown_coding_is_named(name: str, said: str) -> None:
     with pytest.raises(httpx.DecodingError, match=f"(?i){said}"):
         decoder_of(name, "answer", Bounds())
 
@@ -100,7 +100,7 @@ def test_what_is_not_known_is_said(name: str, said: str) -> None:
     ("name", "modules", "package"),
     [("br", ["brotli"], "brotli"), ("zstd", ["compression.zstd", "backports.zstd"], r"backports\.zstd")],
 )
-def test_a_package_that_is_missing_is_said(
+def test_a_missing_package_is_named(
     name: str, modules: list[str], package: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in modules:

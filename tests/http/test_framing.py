@@ -131,7 +131,7 @@ def test_what_came_before_a_broken_chunk_is_not_lost(reader: Reader, size: int) 
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: h2c\r\nConnection: Upgrade\r\n\r\n",
     ],
 )
-def test_what_is_no_answer_is_refused(reader: Reader, wire: bytes) -> None:
+def test_bytes_that_are_not_an_answer_are_refused(reader: Reader, wire: bytes) -> None:
     assert isinstance(reader([wire]).error, httpx.TransportError)
     assert isinstance(reader(in_pieces(wire, [1] * len(wire))).error, httpx.TransportError)
 
@@ -155,7 +155,7 @@ def test_whatever_ends_a_head_ends_it_however_it_is_cut(reader: Reader, line: by
 
 
 @both_readers
-def test_a_long_body_that_comes_with_its_head_is_no_long_head(reader: Reader) -> None:
+def test_a_long_body_that_comes_with_its_head_does_not_count_as_a_long_head(reader: Reader) -> None:
     wire = FIXED.replace(b"5", b"300005") + b"x" * 300_000
     assert len(reader([wire[:250_000], wire[250_000:]]).body) == 300_005
 
@@ -267,7 +267,7 @@ def test_what_is_damaged_behind_an_answer_takes_nothing_from_it_at_any_split(hea
         assert (read.status, read.error, read.reusable) == (204, None, False)
 
 
-def test_a_line_names_nothing_as_the_library_does() -> None:
+def test_our_attributes_do_not_overwrite_those_of_aiohttp() -> None:
     """aiohttp's handler keeps its own state in attributes of the same object."""
     loop = asyncio.new_event_loop()
     theirs = set(vars(ResponseHandler(loop)))

@@ -40,18 +40,18 @@ GREETINGS = {
 
 
 @pytest.mark.parametrize(("said", "name"), GREETINGS.items(), ids=list(GREETINGS.values()))
-def test_a_greeting_is_told(said: bytes, name: str) -> None:
+def test_the_greeting_of_a_foreign_protocol_is_shown(said: bytes, name: str) -> None:
     assert name in (foreign_protocol(said) or "")
 
 
 @pytest.mark.parametrize("said", [b"", b"H", b"HTTP/1.", b"HTTP/1.1 200 OK\r\n", b"HTTP/1.0 500"])
-def test_the_beginning_of_an_http_answer_is_no_foreign_protocol(said: bytes) -> None:
+def test_the_beginning_of_an_http_answer_is_not_a_foreign_protocol(said: bytes) -> None:
     assert foreign_protocol(said) is None
 
 
 @pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 @pytest.mark.parametrize("said", GREETINGS, ids=list(GREETINGS.values()))
-def test_a_greeting_in_single_bytes_is_no_answer_either(reader: Callable[..., Read], said: bytes) -> None:
+def test_a_greeting_in_single_bytes_is_not_an_answer_either(reader: Callable[..., Read], said: bytes) -> None:
     """This holds even for a greeting that continues like an answer: HTTP/2.0 is refused however it is cut."""
     for size in (1, 3, 6, len(said)):
         read = reader([said[at : at + size] for at in range(0, len(said), size)])
@@ -84,7 +84,7 @@ def test_a_call_says_what_the_server_speaks(ask: Ask, said: bytes, name: str) ->
 
 
 @both
-def test_a_server_that_speaks_first_is_told_too(ask: Ask) -> None:
+def test_a_server_that_speaks_first_is_recognised_too(ask: Ask) -> None:
     def talk(peer: Peer) -> None:
         peer.send(b"SSH-2.0-OpenSSH_9.6\r\n")
         peer.wait_for_close()
@@ -94,7 +94,7 @@ def test_a_server_that_speaks_first_is_told_too(ask: Ask) -> None:
 
 
 @both
-def test_a_server_that_agrees_on_http2_alone_is_told(
+def test_a_server_that_speaks_only_http2_is_recognised(
     ask: Ask,
     authority: trustme.CA,  # noqa: F811  # the fixture
 ) -> None:
@@ -111,7 +111,7 @@ def test_a_server_that_agrees_on_http2_alone_is_told(
 
 
 @both
-def test_an_https_address_of_a_plain_server_is_told(ask: Ask) -> None:
+def test_a_plain_server_at_an_https_address_is_recognised(ask: Ask) -> None:
     said = "begin the address with http://"
     with (
         listening(lambda peer: peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server,
@@ -120,7 +120,7 @@ def test_an_https_address_of_a_plain_server_is_told(ask: Ask) -> None:
         ask(model_at(server.url.replace("http:", "https:")), "Hi")
 
 
-def test_a_real_ssh_server_would_be_told_before_it_waits() -> None:
+def test_a_real_ssh_server_would_be_recognised_before_it_waits() -> None:
     """An SSH server sends its greeting without a request, and here in two pieces."""
 
     def talk(peer: Peer) -> None:

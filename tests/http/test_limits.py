@@ -154,7 +154,7 @@ def test_all_of_an_answer_is_there_although_the_connection_stays_open(ask: Ask) 
 
 
 @both
-def test_inf_waits(ask: Ask) -> None:
+def test_inf_switches_a_limit_off(ask: Ask) -> None:
     def talk(peer: Peer) -> None:
         while True:  # the second call may come over the same connection
             peer.read_request()
@@ -176,7 +176,7 @@ def test_a_limit_that_is_not_above_zero_is_refused(wrong: float) -> None:
 
 
 @pytest.mark.parametrize("wrong", ["5", True, (1, 2)])
-def test_what_is_no_number_is_refused(wrong: Any) -> None:
+def test_a_value_that_is_not_a_number_is_refused(wrong: Any) -> None:
     with pytest.raises(TypeError, match=r"expected seconds, Timeout\(\.\.\.\) or None, got"):
         mf.Model.chat_completion(timeout=wrong)
     with pytest.raises(TypeError, match=r"Timeout\(total=\): expected seconds, got"):

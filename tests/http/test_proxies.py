@@ -165,7 +165,7 @@ def test_who_answers_through_a_tunnel_must_have_the_right_name(ask: Ask, named: 
 
 @both
 @pytest.mark.parametrize("status", [407, 502])
-def test_a_proxy_that_refuses_a_tunnel_is_said(ask: Ask, named: Named, status: int) -> None:
+def test_a_proxy_that_refuses_a_tunnel_is_named(ask: Ask, named: Named, status: int) -> None:
     with listening(refusing(b"HTTP/1.1 %d No\r\nContent-Length: 2\r\n\r\nno" % status)) as proxy:
         named("https_proxy", proxy, login="me:hidden@")
         with pytest.raises(mf.ConnectionFailedError, match=f"refuses .* with status {status}") as caught:
@@ -177,7 +177,7 @@ def test_a_proxy_that_refuses_a_tunnel_is_said(ask: Ask, named: Named, status: i
 
 @both
 @pytest.mark.parametrize(("status", "kind"), [(407, mf.BadRequestError), (502, mf.ServerError)])
-def test_a_proxy_that_passes_nothing_on_is_said(ask: Ask, named: Named, status: int, kind: type) -> None:
+def test_a_proxy_that_passes_nothing_on_is_named(ask: Ask, named: Named, status: int, kind: type) -> None:
     with listening(refusing(wire(error(status, "no way")))) as proxy:
         named("http_proxy", proxy)
         with pytest.raises(kind, match="no way"):
@@ -247,7 +247,7 @@ def test_a_change_in_a_running_process_counts(ask: Ask, named: Named) -> None:
     ],
 )
 @pytest.mark.parametrize("spelling", [str.upper, str.lower])
-def test_who_is_asked_without_a_proxy(
+def test_no_proxy_names_the_hosts_that_are_asked_directly(
     no_proxy: str, url: str, through: bool, spelling: Callable[[str], str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv(spelling("HTTP_PROXY"), "http://proxy.example:3128")
@@ -267,7 +267,7 @@ def test_who_is_asked_without_a_proxy(
         ("http://m%C3%A9:p%3Aw@proxy.example", ("http", "proxy.example", 80), ("mé", "p:w")),
     ],
 )
-def test_how_a_proxy_is_named(text: str, place: tuple[str, str, int], auth: object, named: Named) -> None:
+def test_a_proxy_can_be_named_in_many_forms(text: str, place: tuple[str, str, int], auth: object, named: Named) -> None:
     named("https_proxy", text)
     proxy = proxy_for(httpx.URL("https://api.example"))
     assert proxy is not None
@@ -276,7 +276,7 @@ def test_how_a_proxy_is_named(text: str, place: tuple[str, str, int], auth: obje
     assert "p:w" not in f"{proxy} {proxy!r}"
 
 
-def test_a_header_of_a_request_is_no_proxy_in_a_cgi_script(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_cgi_script_takes_no_proxy_from_a_header_of_a_request(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ``Proxy:`` header reaches a CGI script as HTTP_PROXY: https://httpoxy.org."""
     monkeypatch.setenv("HTTP_PROXY", "http://evil.example")
     assert proxy_for(httpx.URL("http://api.example")) is not None
@@ -299,7 +299,7 @@ def test_a_header_of_a_request_is_no_proxy_in_a_cgi_script(monkeypatch: pytest.M
         (":3128", r"not an address"),
     ],
 )
-def test_a_proxy_that_cannot_be_used_is_said_with_what_to_do(
+def test_a_proxy_that_cannot_be_used_is_reported_with_what_to_do(
     ask: Ask, named: Named, text: str, said: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "socksio", None)

@@ -137,7 +137,7 @@ def test_an_encrypted_connection_goes_through(
 
 
 @both
-def test_a_wrong_login_and_a_refusal_are_said(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_wrong_login_and_a_refusal_are_reported(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     with listening(socks5(9, [], login=(b"me", b"right"))) as proxy:
         monkeypatch.setenv("ALL_PROXY", f"socks5://me:hidden@127.0.0.1:{proxy.port}")
         with pytest.raises(mf.ConnectionFailedError, match="refused the user name or the password") as caught:
@@ -175,7 +175,7 @@ def test_version_4_with_and_without_a_name(ask: Ask, scheme: str, monkeypatch: p
     [b"HTTP/1.1 400 Bad Request\r\n\r\n", b"SSH-2.0-x\r\n", b"\5", b"\5\0\5\0\0\3", b"\x09\x09", b""],
     ids=["http", "ssh", "cut", "cut later", "nonsense", "nothing"],
 )
-def test_what_is_no_socks_proxy_is_said(ask: Ask, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_server_that_is_not_a_socks_proxy_is_reported(ask: Ask, said: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
     def talk(peer: Peer) -> None:
         peer.line.recv(100)
         peer.send(said)

@@ -99,7 +99,7 @@ def test_a_certificate_for_another_name_or_time_is_refused(
 
 
 @both
-def test_a_server_without_encryption_at_an_https_address_is_said(ask: Ask) -> None:
+def test_a_server_without_encryption_at_an_https_address_is_reported(ask: Ask) -> None:
     said = r"(?i)wrong.version.number|record layer"
     with (
         listening(lambda peer: peer.send(b"HTTP/1.1 400 Bad Request\r\n\r\n")) as server,

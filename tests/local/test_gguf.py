@@ -61,7 +61,7 @@ def test_the_tokenizers_lists_are_not_read(path: Path) -> None:
         (header({"a": "b"})[:-13] + struct.pack("<I", 77) + bytes(9), "unknown value type 77"),
     ],
 )
-def test_what_is_no_whole_header_is_an_error_that_says_why(path: Path, data: bytes, said: str) -> None:
+def test_an_incomplete_header_is_an_error_that_says_why(path: Path, data: bytes, said: str) -> None:
     path.write_bytes(data)
     with pytest.raises(LocalModelError) as caught:
         read_header(path)
@@ -69,7 +69,7 @@ def test_what_is_no_whole_header_is_an_error_that_says_why(path: Path, data: byt
     assert str(path) in str(caught.value)
 
 
-def test_a_pipe_and_a_path_of_nobody_have_no_control_tokens_and_nobody_waits(path: Path) -> None:
+def test_a_pipe_and_a_missing_path_have_no_control_tokens_and_are_not_waited_for(path: Path) -> None:
     os.mkfifo(path)
     assert control_tokens(path) == control_tokens(Path("~nobody-at-all/x.gguf")) == frozenset()
     with pytest.raises(LocalModelError, match="a pipe or a device"):

@@ -159,7 +159,7 @@ def test_the_server_answers_on_loopback(server: LocalServer) -> None:
 
 @pytest.mark.local
 @pytest.mark.parametrize("key", ["", "wrong"])
-def test_who_has_not_the_key_is_not_answered(server: LocalServer, key: str) -> None:
+def test_a_request_without_the_key_is_refused(server: LocalServer, key: str) -> None:
     assert post(server, key=key or "none").status_code == 401
     assert httpx.get(f"{server.base_url}/models", trust_env=False).status_code == 401
 
@@ -227,7 +227,7 @@ def rendered(server: LocalServer, messages: list[dict[str, Any]], **more: Any) -
 
 
 @pytest.mark.local
-def test_without_tools_the_template_is_the_models_own_but_for_its_makers_system_message(server: LocalServer) -> None:
+def test_without_tools_the_template_is_the_models_without_its_makers_system_message(server: LocalServer) -> None:
     own = ensure_server(str(find(SMALL)))
     assert own is not server
     for messages in CONVERSATIONS.values():

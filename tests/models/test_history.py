@@ -115,7 +115,7 @@ def test_a_turn_that_moves_carries_no_foreign_field(source: str, target: str) ->
     assert "U0lH" not in json.dumps(assistant)
 
 
-def test_another_model_of_the_same_provider_is_a_stranger_too() -> None:
+def test_another_model_of_the_same_provider_gets_no_foreign_field_either() -> None:
     turn = turn_of("openrouter", completion("Noon.", **REASONED["openrouter"]))
     with serving(completion("Yes.")) as server:
         mf.Model.chat_completion("openrouter/google/gemini-3", base_url=server.url, api_key="k")([HI, *turn, HI])

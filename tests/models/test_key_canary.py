@@ -482,7 +482,7 @@ def nested() -> Any:
 
 
 @pytest.mark.parametrize("secret", [KEY, GATEWAY])
-def test_a_refusal_that_repeats_a_key_is_told_without_it(secret: str) -> None:
+def test_a_refusal_that_repeats_a_key_is_shown_without_it(secret: str) -> None:
     with (
         serving(completion(None, refusal=f"no, {secret}")) as server,
         pytest.raises(mf.RefusedError, match=r"no, \[key\]") as raised,

@@ -93,7 +93,7 @@ def test_the_cause_of_a_failure_is_kept_without_its_frames_and_request() -> None
 
 
 @pytest.mark.parametrize("pasted", [f"{CANARY}\nx", f"{CANARY} x", f"{CANARY}\0", f"{CANARY}É", "", "  "])
-def test_a_text_that_is_no_key_is_refused_without_showing_it(pasted: str) -> None:
+def test_a_text_that_is_not_a_key_is_refused_without_showing_it(pasted: str) -> None:
     with serving(completion()) as server:
         caught = failure_of(model_with(server.url, pasted))
         assert isinstance(caught, mf.AuthenticationError)
@@ -121,7 +121,7 @@ def test_a_key_is_not_pickled() -> None:
         pickle.dump(Key(CANARY), io.BytesIO())
 
 
-def test_a_missing_key_is_said_with_the_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_with_its_variable(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY", raising=False)
     with pytest.raises(mf.AuthenticationError, match="OPENAI_API_KEY"):
         mf.Model.chat_completion("openai/gpt-4.1-nano")("Hi")

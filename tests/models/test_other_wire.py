@@ -71,7 +71,7 @@ NAMING = [
 
 
 @pytest.mark.parametrize(("status", "body"), NAMING, ids=str)
-def test_what_the_request_names_and_is_not_there_is_no_missing_wire(status: int, body: Any) -> None:
+def test_a_missing_thing_that_a_request_names_is_not_taken_for_a_missing_wire(status: int, body: Any) -> None:
     with serving(refused(status, body)) as server:
         with pytest.raises(mf.ProviderError):
             model(server.url, "openai/gpt-5")("Hi")
@@ -138,7 +138,9 @@ REFUSED: list[tuple[str, int, str]] = [
 
 
 @pytest.mark.parametrize(("wire", "status", "words"), REFUSED, ids=lambda value: str(value)[:50])
-def test_reasoning_that_a_provider_does_not_take_back_is_left_out_and_said(wire: str, status: int, words: str) -> None:
+def test_reasoning_that_a_provider_does_not_take_back_is_left_out_with_a_warning(
+    wire: str, status: int, words: str
+) -> None:
     provider, _, name = NAMES[wire].partition("/")
     own = {"_msgflux": {"provider": provider, "model": name}, **(ITEMS if wire == "responses" else BLOCKS)}
     history = [{"role": "user", "content": "Hi"}, {"role": "assistant", "content": "Hello", **own}]

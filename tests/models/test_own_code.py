@@ -27,7 +27,7 @@ class Panic(BaseException):
 @both
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize("error", [KeyError("XX"), ZeroDivisionError("zero"), RecursionError("deep"), Panic("rust")])
-def test_what_own_code_raises_is_the_cause_and_the_answer_is_kept(
+def test_what_the_schemas_own_code_raises_is_the_cause_and_the_answer_is_kept(
     call: Call, error: BaseException, streamed: bool, tmp_path: Path
 ) -> None:
     text = '{"city": "Ur"}'
@@ -42,7 +42,7 @@ def test_what_own_code_raises_is_the_cause_and_the_answer_is_kept(
         assert len(server.bodies) == 1
 
 
-def test_the_response_is_there_whatever_own_code_raises() -> None:
+def test_the_response_is_there_whatever_the_schemas_own_code_raises() -> None:
     with serving(completion('{"city": "Ur"}')) as server:
         model = mf.Model.chat_completion("scripted", base_url=server.url)
         response = model("Hi", generation_schema=checked(KeyError("XX")))
@@ -55,6 +55,6 @@ def test_the_response_is_there_whatever_own_code_raises() -> None:
 
 @both
 @pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit, MemoryError])
-def test_what_ends_a_process_goes_on(call: Call, error: type[BaseException]) -> None:
+def test_an_exception_that_ends_a_process_is_passed_on(call: Call, error: type[BaseException]) -> None:
     with serving(completion('{"city": "Ur"}')) as server, pytest.raises(error):
         call(mf.Model.chat_completion("scripted", base_url=server.url), "Hi", generation_schema=checked(error()))

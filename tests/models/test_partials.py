@@ -188,7 +188,7 @@ def test_a_branch_of_a_union_is_known_by_its_tag(value: dict[str, Any], cls: typ
     assert isinstance(partial_instance(Payment, {"by": value}).by, cls)
 
 
-def test_a_value_that_is_no_date_yet_stays_a_text() -> None:
+def test_a_value_that_is_not_yet_a_date_stays_a_text() -> None:
     assert partial_instance(Renamed, {"born": "1815-1"}).born == "1815-1"
     assert partial_instance(Renamed, {"born": "1815-12-10"}).born == dt.date(1815, 12, 10)
 

@@ -38,7 +38,7 @@ def nothing_learnt(monkeypatch: pytest.MonkeyPatch) -> None:
         {"generation_schema": Person},
     ],
 )
-def test_it_is_what_the_call_sends(wire: Any, streamed: bool, keywords: dict[str, Any]) -> None:
+def test_the_planned_request_is_what_the_call_sends(wire: Any, streamed: bool, keywords: dict[str, Any]) -> None:
     with serving(error(400, "no")) as server:
         model = model_at(server.url, wire=wire, temperature=0.5, extra_body={"top_k": 3}, max_retries=0)
         planned = model.plan("Hi", stream=streamed, **keywords)
@@ -49,7 +49,7 @@ def test_it_is_what_the_call_sends(wire: Any, streamed: bool, keywords: dict[str
 
 
 @both
-def test_it_knows_what_the_server_has_told(ask: Ask) -> None:
+def test_the_planned_request_follows_what_the_server_refused_before(ask: Ask) -> None:
     refusal = error(400, "Unsupported parameter: 'max_tokens'. Use 'max_completion_tokens' instead.")
     with serving(refusal, completion()) as server:
         model = model_at(server.url, max_tokens=50)
@@ -58,7 +58,7 @@ def test_it_knows_what_the_server_has_told(ask: Ask) -> None:
         assert json.loads(model.plan("Hi").body) == server.bodies[-1]
 
 
-def test_it_says_whether_the_start_would_be_repeated_as_soon_as_that_is_known() -> None:
+def test_the_planned_request_says_whether_the_start_would_be_repeated_once_that_is_known() -> None:
     with serving(stream("Reference 7391-QX: and"), stream("Blue", " sky")) as server:
         model = model_at(server.url, profile={"prefill": "continue", "echo_stream": None})
         assert model.plan("Hi", stream=True, prefilling="Blue").echoed is None
@@ -66,7 +66,7 @@ def test_it_says_whether_the_start_would_be_repeated_as_soon_as_that_is_known() 
         assert model.plan("Hi", stream=True, prefill="Blue").echoed is True
 
 
-def test_it_refuses_what_a_call_refuses() -> None:
+def test_planning_a_request_refuses_what_a_call_refuses() -> None:
     model = model_at("http://127.0.0.1:9/v1")
     with pytest.raises(PrefillError):
         model.plan("Hi", prefilling="Blue")

@@ -233,7 +233,7 @@ def test_a_prefill_that_cannot_be_continued_sends_nothing(
         ('{"colours" ["', "it does not begin|expected|colon"),
     ],
 )
-def test_a_prefill_that_is_no_beginning_of_the_structure_sends_nothing(prefill: str, words: str) -> None:
+def test_a_prefill_that_cannot_begin_the_structure_sends_nothing(prefill: str, words: str) -> None:
     with serving(completion("never")) as server:
         with pytest.raises(mf.PrefillError, match=words):
             model_at(server.url, profile=CONTINUES)("Hi", prefilling=prefill, generation_schema=Colours)
@@ -327,6 +327,6 @@ def test_the_embedded_model_continues_a_structure(streamed: bool) -> None:
 
 
 @pytest.mark.local
-def test_the_embedded_model_is_not_asked_for_what_is_no_structure() -> None:
+def test_the_embedded_model_refuses_a_prefill_that_cannot_begin_the_structure() -> None:
     with pytest.raises(mf.PrefillError):
         asyncio.run(mf.Model.chat_completion().acall("Hi", prefilling="Sure!", generation_schema=Colours))

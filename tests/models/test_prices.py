@@ -78,14 +78,14 @@ def test_what_the_provider_says_it_took_is_what_it_cost(call: Call, streamed: bo
         ("openai/gpt-4.1-nano", {"completion_tokens": None}),
     ],
 )
-def test_what_is_not_known_is_none_and_never_nothing(call: Call, name: str, usage: dict[str, Any]) -> None:
+def test_an_unknown_cost_is_none_and_never_zero(call: Call, name: str, usage: dict[str, Any]) -> None:
     with serving(billed("unheard-of", **usage)) as server:
         _, response = call(model(name, server.url), "Hi")
     assert response.metadata.cost is None
 
 
 @both
-def test_no_usage_is_no_price(call: Call) -> None:
+def test_without_usage_there_is_no_price(call: Call) -> None:
     with serving(stream("Hello")) as server:
         _, response = call(model("openai/gpt-4.1-nano", server.url), "Hi", stream=True)
     assert response.metadata.usage is None
@@ -244,7 +244,7 @@ def test_a_tier_has_its_own_price_or_none(call: Call, tier: str | None, share: f
     assert response.metadata.cost == (None if share is None else pytest.approx((0.25 + 2.0 / 2) * share))
 
 
-def test_a_tier_that_is_said_before_the_count_counts() -> None:
+def test_a_tier_that_is_named_before_the_usage_counts() -> None:
     usage = {"prompt_tokens": 1_000_000, "completion_tokens": 500_000, "total_tokens": 1_500_000}
     said = {"choices": [{"index": 0, "delta": {"content": "Hi"}, "finish_reason": "stop"}], "service_tier": "flex"}
     lines = [b"data: " + json.dumps(one).encode() + b"\n\n" for one in (said, {"choices": [], "usage": usage})]

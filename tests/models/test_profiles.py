@@ -167,7 +167,7 @@ def _json(value: Any) -> str:
 
 
 @pytest.mark.parametrize("provider", MODELS)
-def test_the_requests_to_a_provider_are_those_that_were_looked_at(provider: str) -> None:
+def test_the_requests_to_a_provider_equal_their_golden_file(provider: str) -> None:
     path = GOLDEN / f"{provider}.json"
     written = as_golden(provider)
     if os.environ.get("MSGFLUX_WRITE_GOLDEN"):
@@ -182,7 +182,7 @@ def test_every_row_has_a_golden_file_and_every_golden_file_a_row() -> None:
 
 
 @pytest.mark.parametrize("row", ROWS, ids=lambda row: row.provider)
-def test_a_row_is_of_the_documented_kinds(row: Profile) -> None:
+def test_each_row_of_the_profiles_has_documented_types(row: Profile) -> None:
     assert msgspec.convert(msgspec.to_builtins(row), Profile) == row
     assert re.fullmatch("[a-z-]+", row.provider)
     assert set(row.option_names) <= OPTIONS

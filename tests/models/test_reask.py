@@ -114,7 +114,7 @@ def test_at_most_two_thousand_characters_go_back(call: Call) -> None:
 
 
 @pytest.mark.parametrize("shown", [False, True])
-def test_the_form_is_said_with_the_error_exactly_once(shown: bool) -> None:
+def test_the_form_is_described_with_the_error_exactly_once(shown: bool) -> None:
     with serving(completion("no"), completion(GOOD)) as server:
         model_at(server.url, profile={"schema_in_prompt": shown})("Hi", generation_schema=Offer)
         assert json.dumps(server.bodies[1]).count("JSON of this form") == 1
@@ -202,7 +202,7 @@ def test_a_generation_that_fails_at_the_end_of_its_stream_is_shown_and_asked_for
 
 
 @both
-def test_failed_generations_without_end_are_a_validation_error_with_the_last_text(call: Call) -> None:
+def test_a_generation_that_fails_every_time_is_a_validation_error_with_the_last_text(call: Call) -> None:
     profile = {"schema_methods": ["json_schema", "prompt"]}
     with serving(failed("one"), failed("two"), error(400, "enough")) as server:
         with pytest.raises(mf.ValidationFailedError) as caught:

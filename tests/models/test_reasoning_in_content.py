@@ -86,7 +86,7 @@ def test_a_stream_whose_reasoning_was_shown_as_text_says_so(call: Call) -> None:
 
 @both
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_limit_that_reasoning_used_up_is_said(call: Call, streamed: bool) -> None:
+def test_a_limit_that_reasoning_used_up_is_named(call: Call, streamed: bool) -> None:
     cut = stream("<think>\nHm, so", chunk(reason="length"), b"data: [DONE]\n\n", done=False)
     with serving(cut if streamed else completion("<think>\nHm, so", reason="length")) as server:
         with pytest.raises(mf.TruncatedError, match="used up by the model's reasoning"):
@@ -114,7 +114,9 @@ def test_a_batch_reads_reasoning_as_a_call_does() -> None:
 
 @pytest.mark.parametrize("streamed", [False, True])
 @pytest.mark.parametrize(("provider", "text"), [("vllm", "Hi"), ("anthropic", "<think>Hm</think>Hi<|im_end|>")])
-def test_on_another_wire_marks_are_read_unless_who_made_it_answers(provider: str, text: str, streamed: bool) -> None:
+def test_on_another_wire_marks_are_read_unless_the_maker_of_the_wire_answers(
+    provider: str, text: str, streamed: bool
+) -> None:
     block = {"type": "text", "text": "<think>Hm</think>Hi<|im_end|>"}
     body = {"type": "message", "role": "assistant", "content": [block], "stop_reason": "end_turn", "model": "m"}
     events = [

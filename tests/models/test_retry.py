@@ -99,11 +99,11 @@ def test_the_providers_wish_wins_but_not_above_two_minutes() -> None:
 
 
 @pytest.mark.parametrize("wish", ["-1", "nan", "inf", "soon"])
-def test_a_senseless_retry_after_is_ignored(wish: str) -> None:
+def test_an_invalid_retry_after_is_ignored(wish: str) -> None:
     assert delay(failure(429, retry_after=wish)) == 0.5
 
 
-def test_whether_to_retry_is_said_by_the_provider_first() -> None:
+def test_what_the_provider_says_about_a_retry_comes_first() -> None:
     assert delay(failure(503, x_should_retry="false")) is None
     assert delay(failure(429, x_should_retry="False ", retry_after="9")) is None
     assert delay(failure(400, x_should_retry="true")) == 0.5

@@ -89,7 +89,7 @@ def test_a_way_that_is_refused_is_followed_by_the_next(
     assert response.response_type == "structured"
 
 
-def test_the_form_is_said_in_words_where_the_server_is_not_told_it() -> None:
+def test_the_form_is_described_in_words_where_the_server_gets_no_schema() -> None:
     with serving(error(400, NO_FORMAT), error(400, NO_TOOLS), completion(TEXT)) as server:
         model_at(server.url)("Hi", generation_schema=Person)
         assert [("JSON of this form" in body["messages"][0]["content"]) for body in server.bodies] == [
@@ -207,7 +207,7 @@ def test_groq_is_asked_by_a_tool_where_the_answer_is_streamed() -> None:
 
 @both
 @pytest.mark.parametrize("streamed", [False, True])
-def test_a_structure_that_came_as_a_call_is_no_call_for_the_caller(call: Call, streamed: bool) -> None:
+def test_a_structure_that_came_as_a_call_is_not_a_call_of_the_answer(call: Call, streamed: bool) -> None:
     profile = {"schema_methods": ["tool"]}
     with serving(called(("Person", TEXT), streamed=streamed)) as server:
         value, response = call(model_at(server.url, profile=profile), "Hi", generation_schema=Person, stream=streamed)
@@ -297,7 +297,7 @@ def test_tools_and_a_structure_are_asked_for_at_once_as_the_provider_allows(
         (dict[str, int], '{"value": [{"key": "a", "value": 1}]}', {"a": 1}),
     ],
 )
-def test_a_root_that_is_no_object_is_wrapped_on_the_wire_only(
+def test_a_root_other_than_an_object_is_wrapped_on_the_wire_only(
     call: Call, method: str, type_: Any, text: str, value: Any
 ) -> None:
     with serving(completion(text)) as server:

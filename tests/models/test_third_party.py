@@ -218,7 +218,7 @@ def test_a_stream_that_breaks_off_before_its_first_word_is_asked_for_again(
 
 
 @both
-def test_a_chunk_that_is_no_json_is_an_error_and_no_gap_in_the_text(call: Call, llmock: LLMock) -> None:
+def test_a_chunk_that_is_not_json_is_an_error_instead_of_a_gap_in_the_text(call: Call, llmock: LLMock) -> None:
     llmock.reply(TEXT).corrupt(after_chunks=4)
     with pytest.raises(mf.MsgfluxError) as caught:
         call(model(llmock), "Hi", stream=True)
@@ -262,7 +262,7 @@ def test_text_is_there_while_the_rest_is_still_written(llmock: LLMock) -> None:
 
 @both
 @whole_and_streamed
-def test_a_call_whose_arguments_are_no_json_is_not_executed(call: Call, streamed: bool, llmock: LLMock) -> None:
+def test_a_call_whose_arguments_are_not_json_is_not_executed(call: Call, streamed: bool, llmock: LLMock) -> None:
     llmock.call_tool("get_weather", {"city": "Oslo"}).break_tool_call("malformed_arguments")
     value, response = call(model(llmock), "Weather?", tool_schemas=[get_weather], stream=streamed)
     assert value.get_calls() == []

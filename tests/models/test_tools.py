@@ -73,7 +73,7 @@ BERN = fragment(1, "get_time", '{"city": "Bern"}')
         ("openai/gpt-5", "get_time", {"type": "function", "name": "get_time"}, 2),
     ],
 )
-def test_a_choice_is_said_in_the_providers_words(name: str, choice: str | None, sent: Any, offered: int) -> None:
+def test_a_tool_choice_is_sent_in_the_providers_form(name: str, choice: str | None, sent: Any, offered: int) -> None:
     with serving(called(OSLO)) as server:
         model = mf.Model.chat_completion(name, base_url=server.url, api_key="k")
         model("Hi", tool_schemas=TOOLS, tool_choice=choice)
@@ -99,7 +99,7 @@ def test_a_choice_of_nothing_is_refused_before_sending(call: Call, keywords: dic
 
 
 @pytest.mark.parametrize("choice", ["auto", "none", None])
-def test_without_tools_nothing_is_said_of_them(choice: str | None) -> None:
+def test_without_tools_the_request_does_not_mention_them(choice: str | None) -> None:
     with serving(completion("Hello")) as server:
         model_at(server.url)("Hi", tool_choice=choice)
         assert not {"tools", "tool_choice"} & set(server.bodies[0])
@@ -374,7 +374,7 @@ def test_the_embedded_model_calls_when_it_has_to(streamed: bool, choice: str) ->
 
 
 @pytest.mark.local
-def test_its_call_is_seen_to_grow() -> None:
+def test_a_call_of_the_embedded_model_is_seen_to_grow() -> None:
     model = mf.Model.chat_completion(temperature=0, max_tokens=80)
     answer = model("What is the weather in Oslo?", tool_schemas=TOOLS[:1], tool_choice="required", stream=True)
     partial = []

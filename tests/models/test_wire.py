@@ -242,7 +242,7 @@ def test_an_answer_that_holds_no_structure_says_why_once_and_keeps_its_usage(
 
 @pytest.mark.parametrize("read", [read_sync, read_async])
 @pytest.mark.parametrize("status", [200, 404, 502])
-def test_a_web_page_is_no_api_but_a_proxy_that_fails_is_a_server_that_may_come_back(
+def test_a_web_page_is_not_an_api_but_a_failing_proxy_is_a_server_that_may_come_back(
     status: int, read: Callable[..., Any], server: Server
 ) -> None:
     page = b"<html><head><title>502 Bad Gateway</title></head></html>"

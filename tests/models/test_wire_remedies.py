@@ -84,7 +84,9 @@ def test_what_is_refused_is_left_out_with_a_warning(
 
 
 @both
-def test_the_least_number_of_tokens_is_sent_and_said(ask: Ask, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_smallest_allowed_limit_of_tokens_is_sent_with_a_warning(
+    ask: Ask, caplog: pytest.LogCaptureFixture
+) -> None:
     said = "Invalid 'max_output_tokens': integer below minimum value. Expected a value >= 16, but got 5 instead."
     reply = refusal(said, param="max_output_tokens", code="integer_below_min_value")
     with serving(reply, answer("responses")) as server, caplog.at_level(logging.INFO, logger="msgflux_nb"):
@@ -187,7 +189,7 @@ ANSWERS["chat"] = {"choices": [{"message": {"content": "Hello"}, "finish_reason"
 
 @both
 @pytest.mark.parametrize(("wire", "name", "most", "reply"), MOST, ids=lambda value: str(value)[:24])
-def test_a_limit_above_the_models_is_sent_as_the_models_and_said(
+def test_a_limit_above_the_models_is_lowered_to_it_with_a_warning(
     ask: Ask, wire: Wire, name: str, most: int, reply: Reply
 ) -> None:
     with serving(reply, answer(wire)) as server:
@@ -279,7 +281,7 @@ TOO_STRICT: list[tuple[Wire, str, list[str], str]] = [
 
 @both
 @pytest.mark.parametrize(("wire", "said", "left", "warning"), TOO_STRICT, ids=lambda value: str(value)[:24])
-def test_strict_is_left_out_where_it_is_refused_and_said(
+def test_strict_is_left_out_where_it_is_refused_with_a_warning(
     ask: Ask, wire: Wire, said: str, left: list[str], warning: str
 ) -> None:
     tools = [tool("one"), tool("two"), tool("three", strict=False)]

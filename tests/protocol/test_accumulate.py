@@ -131,7 +131,7 @@ def test_the_error_in_a_stream_says_the_providers_words_and_code() -> None:
     assert error.status == 502
 
 
-def test_a_chunk_that_is_no_json_is_an_error_that_shows_it() -> None:
+def test_a_chunk_that_is_not_json_is_an_error_that_shows_it() -> None:
     assert "surprise" in str(fails(b"data: surprise\n\n"))
 
 
@@ -153,7 +153,7 @@ def test_a_whole_answer_without_a_reason_is_complete() -> None:
     assert read(b'{"choices":[{"message":{"content":"x"}}]}')[1].finish_reason == "unknown"
 
 
-def test_a_web_page_is_no_api_and_its_title_is_said() -> None:
+def test_a_web_page_is_not_an_api_and_the_error_shows_its_title() -> None:
     error = fails(b"<!doctype html><title>Sign in</title>")
     assert isinstance(error, NotAnApiError)
     assert "Sign in" in str(error)
@@ -163,7 +163,7 @@ def test_an_error_object_in_a_whole_answer_is_raised() -> None:
     assert "no" in str(fails(b'[{"error":{"code":400,"message":"no","status":"INVALID_ARGUMENT"}}]'))
 
 
-def test_an_empty_body_is_no_api() -> None:
+def test_an_empty_body_is_not_an_api() -> None:
     assert isinstance(fails(b""), NotAnApiError)
 
 

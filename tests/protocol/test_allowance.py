@@ -76,7 +76,7 @@ def test_other_providers_names_are_known(remaining: str, reset: str) -> None:
     ],
     ids=str,
 )
-def test_what_says_nothing_limits_nothing(headers: dict[str, str]) -> None:
+def test_headers_without_a_number_set_no_limit(headers: dict[str, str]) -> None:
     assert allowed(**headers) is None
 
 

@@ -40,7 +40,7 @@ def test_long_lists_and_wide_objects_are_refused_by_name(value: Any, said: str) 
     check_values(b"short", value)
 
 
-def test_the_probabilities_of_a_long_answer_are_no_parts() -> None:
+def test_the_probabilities_of_a_long_answer_do_not_count_as_parts() -> None:
     check_values(LARGE, {"choices": [{"logprobs": {"content": [{"token": "a", "top_logprobs": [{}] * 20}] * 30_000}}]})
 
 

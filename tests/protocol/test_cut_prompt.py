@@ -38,7 +38,7 @@ def cut(content: Any, counted: int | None, **usage: Any) -> str | None:
         ([{"type": "text", "text": "word " * 30_000}], 4_091),
     ],
 )
-def test_far_fewer_tokens_than_words_is_a_cut(content: Any, counted: int) -> None:
+def test_far_fewer_tokens_than_words_mean_a_truncated_prompt(content: Any, counted: int) -> None:
     said = cut(content, counted)
     assert said is not None
     assert f"{counted:,} tokens" in said
@@ -74,11 +74,11 @@ def test_far_fewer_tokens_than_words_is_a_cut(content: Any, counted: int) -> Non
         ),
     ],
 )
-def test_what_may_be_few_tokens_is_no_cut(content: Any, counted: int | None) -> None:
+def test_a_text_of_possibly_few_tokens_does_not_count_as_truncated(content: Any, counted: int | None) -> None:
     assert cut(content, counted) is None
 
 
-def test_cached_tokens_that_are_counted_apart_are_no_cut() -> None:
+def test_cached_tokens_that_are_counted_separately_do_not_mean_a_truncated_prompt() -> None:
     assert cut("word " * 30_000, 600, cached=29_500) is None
     assert cut("word " * 30_000, 600, cache_write=29_500) is None
 
@@ -95,7 +95,7 @@ def seconds_row(texts: list[str], model: Any) -> Any:
         return mf.extract(texts, Number, model=model, progress=False)
 
 
-def test_a_cut_is_flagged_in_answers_and_tables_alike() -> None:
+def test_a_truncated_prompt_is_reported_in_answers_and_in_tables() -> None:
     texts = ["word " * 30_000, "word"]
     with serving(answer(4_091)) as server:
         model = mf.Model.chat_completion("ollama/llama3.2", base_url=server.url)
@@ -112,7 +112,7 @@ def test_a_cut_is_flagged_in_answers_and_tables_alike() -> None:
             assert table.attrs["report"]["warnings"] == 1
 
 
-def test_a_server_that_says_that_it_truncated_is_heard() -> None:
+def test_a_server_that_reports_a_truncated_prompt_is_believed() -> None:
     with serving(answer(7, truncated=True)) as server:
         model = mf.Model.chat_completion("llamacpp/m", base_url=server.url)
         with pytest.warns(RuntimeWarning, match="--ctx-size"):

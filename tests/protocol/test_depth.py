@@ -69,7 +69,7 @@ def test_what_an_answer_may_hold_may_be_sent_back() -> None:
     build([{"role": "user", "content": "a"}, *calls.get_messages(allow_missing=True)])
 
 
-def test_brackets_in_texts_are_no_levels() -> None:
+def test_brackets_in_texts_do_not_count_as_levels() -> None:
     assert depth_of_text('{"a": "' + "[" * 600 + '"}') == 1
     build(call_with('{"a": "' + "[" * 600 + '"}'))
     build("[" * 5_000)

@@ -108,7 +108,7 @@ def test_an_error_inside_an_answer_is_judged_alike(case: dict[str, Any]) -> None
 @pytest.mark.parametrize(
     "link", ["https://x.example/billing/insufficient_quota", "www.x.example/context_length_exceeded"]
 )
-def test_what_stands_in_an_address_decides_nothing(link: str) -> None:
+def test_words_in_an_address_do_not_decide_the_fault(link: str) -> None:
     assert failed(429, said(f"Slow down. See {link}")).fault is Fault.LOAD
     assert failed(400, said(f"No. See {link}")).fault is Fault.UNKNOWN
     assert failed(500, said(f"No. See {link}, or ask x.com/credit/balance/insufficient_quota")).fault is Fault.ENDPOINT
@@ -228,7 +228,9 @@ def test_a_filtered_prompt_is_caught_by_both_of_its_names() -> None:
         (503, b"<html><title>503</title></html>", False),
     ],
 )
-def test_check_base_url_stands_where_the_address_is_at_fault(status: int, body: Any, advised: bool) -> None:
+def test_an_error_advises_to_check_base_url_only_if_the_address_is_at_fault(
+    status: int, body: Any, advised: bool
+) -> None:
     assert ("Check base_url" in str(failed(status, body))) is advised
 
 

@@ -308,7 +308,7 @@ def test_11_an_error_in_a_list_is_the_providers() -> None:
     assert (str(error), error.status, error.code) == ("400 m", 400, "INVALID_ARGUMENT")
 
 
-def test_11_a_web_page_is_no_api() -> None:
+def test_11_a_web_page_is_not_an_api() -> None:
     assert isinstance(fails(read(b"<!doctype html><title>Sign in</title>")), NotAnApiError)
 
 

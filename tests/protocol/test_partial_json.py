@@ -215,7 +215,7 @@ def test_what_json_has_in_corners_comes_out_the_same_wherever_it_is_cut(text: st
         ("[" * 600, "nested deeper than 200 at character 200"),
     ],
 )
-def test_what_is_no_json_is_said_with_its_place(text: str, words: str) -> None:
+def test_text_that_is_not_json_is_refused_with_its_place(text: str, words: str) -> None:
     for pieces in [text], list(text), *([text[:cut], text[cut:]] for cut in range(len(text))):
         parser = read(*pieces)
         assert words in str(parser.error)

@@ -172,7 +172,7 @@ def test_a_model_that_always_reasons_first_is_held_as_reasoning_from_the_start(n
 
 
 @pytest.mark.parametrize("content", ["<think>Hm</think>\n</think>\nParis", "<think>Hm</think>So.\n</think>\n\nParis"])
-def test_more_ends_than_beginnings_leave_no_mark_in_the_text_and_are_said(content: str) -> None:
+def test_surplus_closing_marks_are_removed_from_the_text_with_a_warning(content: str) -> None:
     for snapshot in [whole(content), *(streamed(pieces)[0] for pieces in at_every_cut(content))]:
         assert snapshot.text == "Paris"
         assert "more marks that end reasoning" in snapshot.warnings[0]
@@ -199,7 +199,7 @@ def test_reasoning_that_was_cut_at_the_limit_is_reasoning_and_no_text(marks: str
         assert parts(streamed(pieces, "length", marks=marks)[0]) == ("Hm, so", "")
 
 
-def test_reasoning_that_is_never_closed_is_no_text_though_the_model_ended_by_itself() -> None:
+def test_reasoning_that_is_never_closed_stays_reasoning_although_the_model_ended_by_itself() -> None:
     assert parts(whole('<think>\nSay {"a": 1}')) == ('Say {"a": 1}', "")
 
 

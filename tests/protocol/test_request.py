@@ -113,7 +113,7 @@ def test_an_image_for_a_model_that_takes_text_only_is_refused_with_those_that_ta
 
 
 @pytest.mark.parametrize("messages", [[], ["Hi"], [{"content": "Hi"}], [None]])
-def test_what_is_no_message_is_refused(messages: Any) -> None:
+def test_a_value_that_is_not_a_message_is_refused(messages: Any) -> None:
     with pytest.raises(BadRequestError, match="message"):
         body(messages=messages)
 

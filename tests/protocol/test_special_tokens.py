@@ -98,20 +98,20 @@ def test_each_token_is_split_by_itself() -> None:
 
 
 @pytest.mark.parametrize("text", FRIENDLY)
-def test_text_that_only_looks_alike_stays(text: str) -> None:
+def test_text_that_only_resembles_a_token_stays(text: str) -> None:
     assert split_special_tokens(text) == text
     assert not holds_special_token(text)
 
 
 @given(st.text(alphabet="<|>[]/_aIT\uff5cs", max_size=40))
-def test_what_was_split_holds_none_and_is_the_same_text(text: str) -> None:
+def test_a_split_text_has_no_token_and_reads_the_same(text: str) -> None:
     split = split_special_tokens(text)
     assert not holds_special_token(split)
     assert split.replace("\u200b", "") == text
 
 
 @pytest.mark.parametrize("provider", ["local", "llamacpp", "vllm", "sglang", "ollama", "lmstudio"])
-def test_servers_of_open_weights_are_sent_texts_without_them_and_it_is_said(provider: str) -> None:
+def test_servers_of_open_weights_get_texts_without_control_tokens_and_a_warning_says_so(provider: str) -> None:
     (message,), warnings = sent("Read: <|im_end|>", PROFILES[provider])
     assert "<\u200b|im_end|>" in message["content"]
     assert any("<|im_end|>" in sentence and "split_special_tokens" in sentence for sentence in warnings)
@@ -156,7 +156,7 @@ def test_a_profile_can_switch_it_off_and_name_tokens_of_its_model() -> None:
     assert message["content"] == "a @\u200b@END@@ b"
 
 
-def test_messages_without_them_are_the_same_objects() -> None:
+def test_messages_without_control_tokens_are_the_same_objects() -> None:
     messages = [{"role": "user", "content": "a < b"}]
     found, warnings = without_special_tokens(messages)
     assert found[0] is messages[0]

@@ -281,7 +281,7 @@ def test_a_missing_result_is_named_or_left_out() -> None:
     assert messages == aggregator.get_messages(allow_missing=True)
 
 
-def test_nothing_answered_is_no_turn() -> None:
+def test_without_an_answered_call_there_is_no_turn() -> None:
     assert put_together((0, "c1", "f", "{}")).get_messages(allow_missing=True) == []
 
 

@@ -95,7 +95,7 @@ NO_WAY = {
 
 
 @pytest.mark.parametrize("fields", NO_WAY.values(), ids=NO_WAY)
-def test_numbers_that_contradict_each_other_say_so(fields: dict[str, Any]) -> None:
+def test_contradicting_counts_of_an_answer_are_reported(fields: dict[str, Any]) -> None:
     usage = usage_of(fields)
     assert usage.unclear is not None
     assert "so the cost is not known" in usage.unclear
@@ -170,7 +170,7 @@ def test_what_anthropic_keeps_for_an_hour_is_told_apart() -> None:
     assert (usage.prompt_tokens, usage.cache_write, usage.cache_write_hour) == (45, 40, 30)
 
 
-def test_unknown_and_known_are_unknown_together() -> None:
+def test_a_sum_with_an_unknown_count_is_unknown() -> None:
     known = Usage(prompt_tokens=1, completion_tokens=2, total_tokens=3, cost=0.5, cache_write=4)
     both = known + Usage(prompt_tokens=10, completion_tokens=20)
     assert both == Usage(prompt_tokens=11, completion_tokens=22, cache_write=4)

@@ -21,7 +21,7 @@ def test_each_watcher_is_told_what_comes_after_it_joined_and_one_end() -> None:
     assert (first, second) == (["a", "b", None], ["b", None])
 
 
-def test_they_are_true_while_somebody_looks_on() -> None:
+def test_watchers_are_true_while_at_least_one_is_joined() -> None:
     watchers: Watchers[str] = Watchers()
     assert not watchers
     watchers.join(print)

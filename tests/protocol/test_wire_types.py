@@ -103,7 +103,7 @@ PROGRESS = """
 
 
 @pytest.mark.parametrize("kind", PROGRESS.split())
-def test_an_event_that_tells_how_it_gets_on_adds_nothing(kind: str) -> None:
+def test_an_event_of_progress_adds_nothing(kind: str) -> None:
     event = {
         "type": f"response.{kind}",
         "output_index": 0,
@@ -148,7 +148,7 @@ def test_what_a_moderation_says_is_a_field_of_the_answer() -> None:
         ("cancelled", {}, None),
     ],
 )
-def test_each_end_of_a_response_is_told(status: str, fields: Part, reason: str | None) -> None:
+def test_each_end_of_a_response_is_reported(status: str, fields: Part, reason: str | None) -> None:
     whole = {**RESPONSE, "status": status, **fields}
     for body in (json.dumps(whole).encode(), framed(BEGUN, {"type": f"response.{status}", "response": whole})):
         found = read("responses", body)
@@ -201,7 +201,7 @@ def vllm(kind: str, *, after: int = 0) -> list[Part]:
 
 @pytest.mark.parametrize("after", [0, 1])
 @pytest.mark.parametrize("kind", ["reasoning", "message"])
-def test_a_text_is_told_once_where_numbers_run_on(kind: str, after: int) -> None:
+def test_a_text_is_reported_once_where_numbers_run_on(kind: str, after: int) -> None:
     events = vllm(kind, after=after)
     whole = {**RESPONSE, "output": [{**events[-1]["item"], "id": "another"}]}
     found = answer("responses", framed(BEGUN, *events, {"type": "response.completed", "response": whole}))
@@ -302,7 +302,7 @@ def test_a_block_that_comes_in_pieces_goes_back_whole(begun: Part, pieces: list[
         *(("compaction", "unknown"), ("some_future_reason", "unknown")),
     ],
 )
-def test_each_end_of_a_message_is_told(raw: str, reason: str) -> None:
+def test_each_end_of_a_message_is_reported(raw: str, reason: str) -> None:
     whole = json.dumps({**MESSAGE, "content": [HI], "stop_reason": raw}).encode()
     for body in (whole, message_stream(HI, reason=raw)):
         found = answer("messages", body)
@@ -322,7 +322,7 @@ def test_the_content_of_a_message_may_be_a_text() -> None:
 
 
 @pytest.mark.parametrize(("wire", "said"), [("responses", "expected a response"), ("messages", "expected a message")])
-def test_a_body_that_is_no_answer_is_named_on_every_wire(wire: Wire, said: str) -> None:
+def test_a_body_that_is_not_an_answer_is_reported_on_every_wire(wire: Wire, said: str) -> None:
     for body in (b"{}", b"null", b"<html><title>Log in</title></html>"):
         found = read(wire, body)
         assert isinstance(found, MsgfluxError)

@@ -226,7 +226,7 @@ def message_in_parts(draw: random.Random) -> tuple[str, str, list[Part]]:
     return "".join(texts), f"{kind} from {first}", [*events, event("completed", response=whole)]
 
 
-def test_a_text_of_an_item_that_begins_is_told_once_however_its_parts_are_numbered() -> None:
+def test_a_text_of_a_new_item_is_reported_once_however_its_parts_are_numbered() -> None:
     for seed in range(600):
         text, kind, events = message_in_parts(random.Random(seed))
         body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()

@@ -203,7 +203,7 @@ def _interrupt_at(server: Server, count: int) -> None:
 
 @both
 @pytest.mark.parametrize("driver", DRIVERS[1:])
-def test_what_is_told_is_what_the_trace_holds(server: Answering, driver: str, twin: bool) -> None:
+def test_the_events_of_a_plan_are_those_of_its_trace(server: Answering, driver: str, twin: bool) -> None:
     told: list[Any] = []
     result = run(driver, twin, model(server), "well?", **keywords(driver, twin), max_calls=8, on_event=told.append)
     assert isinstance(told[0], mf.plan.PlanStarted)
@@ -252,7 +252,7 @@ def test_a_plan_on_a_thread_says_what_went_wrong() -> None:
 
 
 @both
-def test_a_sample_is_told_as_soon_as_it_came(server: Answering, twin: bool) -> None:
+def test_a_sample_is_reported_as_soon_as_it_came(server: Answering, twin: bool) -> None:
     server.slow_from = 4  # the others hang until the plan is stopped, which waits for three samples
     told: list[Any] = []
 

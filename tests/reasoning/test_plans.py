@@ -109,7 +109,7 @@ def test_a_model_that_has_to_call_answers_by_a_tool(twin: bool, streamed: bool) 
 
 
 @both
-def test_a_model_that_only_answers_by_a_tool_is_closed_at_a_limit_like_any_other(twin: bool) -> None:
+def test_a_limit_ends_an_answer_by_a_tool_with_one_closing_call_without_tools(twin: bool) -> None:
     with serving(calling(("c1", "add", {"a": 1})), completion("2")) as server:
         result = run("react", twin, model(server.url), "add", tools=[add], answer=int, answer_tool=True, max_calls=2)
         last = server.bodies[-1]
@@ -174,7 +174,7 @@ def test_a_long_result_is_cut_for_the_model_and_whole_in_the_trace(twin: bool) -
 
 
 @both
-def test_what_ends_react_has_the_trace(twin: bool) -> None:
+def test_the_error_that_ends_react_carries_the_trace(twin: bool) -> None:
     def stop(call: Any, result: Any) -> None:
         raise KeyError("mine")
 
@@ -200,7 +200,7 @@ def test_a_vote_counts_values_and_shows_what_could_not_be_read(twin: bool) -> No
 
 @both
 @pytest.mark.parametrize(("limit", "most"), PRICED.items())
-def test_a_limit_ends_a_vote_as_it_stands(limit: str, most: float, twin: bool) -> None:
+def test_a_vote_that_reaches_a_limit_ends_with_the_samples_so_far(limit: str, most: float, twin: bool) -> None:
     with serving(chain("yes")) as server:
         result = run("self_consistency", twin, model(server.url), "well?", n=50, **{limit: most})
         assert len(server.bodies) == result.calls <= 3
@@ -209,7 +209,7 @@ def test_a_limit_ends_a_vote_as_it_stands(limit: str, most: float, twin: bool) -
 
 
 @both
-def test_a_cost_that_is_not_known_ends_a_plan_that_has_to_keep_it(twin: bool) -> None:
+def test_an_unknown_cost_ends_a_plan_with_a_limit_on_cost(twin: bool) -> None:
     with serving(chain("yes")) as server, pytest.raises(ValueError, match="max_cost cannot be enforced") as caught:
         run("self_consistency", twin, model(server.url), "well?", n=50, max_cost=1)
     assert len(caught.value.plan.responses) == 1
@@ -358,7 +358,7 @@ def test_what_is_counted_is_limited_by_a_whole_number(wrong: Any) -> None:
 
 @pytest.mark.parametrize("name", ["max_calls", "max_tokens", "max_cost", "max_seconds"])
 @pytest.mark.parametrize("value", [None, float("inf"), 10**400])
-def test_infinity_is_no_limit(name: Any, value: Any) -> None:
+def test_infinity_means_no_limit(name: Any, value: Any) -> None:
     assert Budget({name: value}).limits == {}
 
 
@@ -437,7 +437,7 @@ def test_a_vote_that_stopped_early_goes_on_with_the_samples_that_it_has(twin: bo
         ("tree_of_thoughts", {"answer": "int"}),
     ],
 )
-def test_what_is_passed_wrong_is_said_before_anything_is_asked(driver: str, wrong: dict[str, Any]) -> None:
+def test_a_wrong_argument_is_reported_before_anything_is_asked(driver: str, wrong: dict[str, Any]) -> None:
     asked: list[str] = []
 
     def answers(task: str) -> str:

@@ -98,7 +98,7 @@ def test_a_call_of_a_tool_of_the_provider_is_answered_and_ends_nothing(go: Go) -
 
 
 @both
-def test_a_schema_that_nobody_can_run_is_said_before_anything_is_sent(go: Go) -> None:
+def test_a_tool_schema_without_a_function_is_refused_before_anything_is_sent(go: Go) -> None:
     schema = {"function": {"name": "add", "parameters": {"type": "object"}}}
     with serving() as server, pytest.raises(mf.SchemaError, match="Pass the Python function"):
         go(server.url, "?", tools=[schema])
@@ -218,7 +218,7 @@ def test_an_async_tool_needs_arun_tools_and_nothing_is_sent() -> None:
         assert server.bodies == []
 
 
-def test_a_plain_function_that_returns_a_coroutine_is_awaited_or_said() -> None:
+def test_a_plain_function_that_returns_a_coroutine_is_awaited_or_reported() -> None:
     async def slow() -> int:
         return 7
 

@@ -111,7 +111,7 @@ USUAL: dict[str, Any] = {"messages": "Hi"}
         ({}, {"stream": True}),
     ],
 )
-def test_each_part_of_a_request_makes_it_another(
+def test_a_change_of_any_part_makes_another_request(
     options: dict[str, Any], keywords: dict[str, Any], tmp_path: Path
 ) -> None:
     profile = {"prefill": "continue", "echo": False}
@@ -239,7 +239,7 @@ def test_a_name_that_no_file_can_have_is_an_error_of_ours(use: Any, name: str) -
         use(name)
 
 
-def test_a_folder_that_cannot_be_made_is_said(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(mf.StoreError, match="file"):
         open_store(tmp_path / "file" / "cache")

@@ -34,7 +34,9 @@ ACTS = [acts for count in (1, 2, 3, 4) for acts in itertools.product(("put", "dr
 
 @pytest.mark.parametrize("acts", ACTS, ids="-".join)
 @pytest.mark.parametrize("there", [False, True])
-def test_a_fixed_column_stays_as_it_was_whatever_waits(store: Store, acts: tuple[str, ...], there: bool) -> None:
+def test_a_fixed_column_keeps_its_first_value_whatever_waits_to_be_written(
+    store: Store, acts: tuple[str, ...], there: bool
+) -> None:
     notes, path = notes_of(store), store.path
     assert path is not None
     expected: tuple[bytes, bytes] | None = None
@@ -90,7 +92,7 @@ def test_a_note_after_the_store_was_closed_is_an_error_and_is_not_there(store: S
     notes.keep()  # nothing waits, so that nothing is lost
 
 
-def test_notes_that_a_closed_store_has_not_written_are_told(store: Store) -> None:
+def test_notes_that_a_closed_store_has_not_written_are_reported(store: Store) -> None:
     notes, path = notes_of(store), store.path
     assert path is not None
     with locked(path):

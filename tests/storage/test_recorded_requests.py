@@ -116,7 +116,7 @@ MARK = f"<media:{'0' * 64}:base64>"
 
 
 @pytest.mark.parametrize("text", [MARK, f"a {MARK} and <media:{'ab' * 32}:text>", MARK + "iVBORw0K" * 1000])
-def test_a_text_that_looks_like_a_mark_of_media_stays(text: str, path: Path) -> None:
+def test_a_text_that_resembles_a_mark_of_media_stays(text: str, path: Path) -> None:
     with serving(completion(text)) as server, mf.record(path):
         model_at(server.url)(f"Say {text}")
     assert [finding.verdict for finding in check(Recording(path))] == ["ok"]

@@ -155,7 +155,7 @@ def test_a_secret_is_known_by_its_name(value: Any, expected: set[str]) -> None:
         *(("CANARYsecret", True), ("a1b2c3d4", True), ("correcthorsebatterystaple", True)),
     ],
 )
-def test_a_plain_word_is_no_secret(word: str, expected: bool) -> None:
+def test_a_plain_word_is_not_a_secret(word: str, expected: bool) -> None:
     assert is_no_plain_word(word) is expected
 
 

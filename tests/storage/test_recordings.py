@@ -163,7 +163,7 @@ def test_what_is_not_recorded_is_an_error_with_the_nearest_request_and_the_diffe
     assert f'with mf.record("{path}", add=True)' in said
 
 
-def test_another_structure_is_no_near_miss(path: Path) -> None:
+def test_a_request_for_another_structure_is_not_answered_by_a_similar_one(path: Path) -> None:
     with serving(completion("Hello")) as server, mf.record(path):
         model_at(server.url)("Hi")
     with mf.replay(path), pytest.raises(mf.NotRecordedError):
@@ -198,7 +198,7 @@ def test_another_recording_answers_what_is_not_in_the_first(path: Path) -> None:
 
 
 @pytest.mark.parametrize("otherwise", ["openai/gpt-4.1-nano", lambda words: words, mf.Model])
-def test_what_is_no_model_cannot_answer_otherwise(path: Path, otherwise: Any) -> None:
+def test_only_a_model_or_a_recording_can_answer_what_is_not_recorded(path: Path, otherwise: Any) -> None:
     with serving(completion("Hello")) as server, mf.record(path):
         model_at(server.url)("Hi")
     with pytest.raises(TypeError, match="otherwise: expected a model"):
@@ -746,7 +746,7 @@ def test_a_stream_keeps_its_rhythm(ask: Callable[..., Any], path: Path) -> None:
 
 
 @pytest.mark.parametrize("use", [mf.replay, mf.record, lambda path: mf.Model.chat_completion(f"replay/{path}")])
-def test_a_pipe_or_a_device_is_no_recording_and_nobody_waits(path: Path, use: Any) -> None:
+def test_a_pipe_or_a_device_is_refused_as_a_recording_without_waiting(path: Path, use: Any) -> None:
     os.mkfifo(path)
     device = path.with_name("device.jsonl")
     device.symlink_to("/dev/zero")
@@ -942,7 +942,7 @@ def test_a_command_that_would_do_something_else_is_refused(
 
 
 @pytest.mark.parametrize("failure", [error(404, "gone"), error(401, "no key"), Reply([chunk("o")])])
-def test_again_leaves_a_recording_whose_answers_do_not_come_any_more(
+def test_recording_again_leaves_the_old_file_if_an_answer_is_missing_now(
     path: Path, failure: Reply, capsys: pytest.CaptureFixture[str]
 ) -> None:
     from msgflux_nb.cli import main
@@ -959,7 +959,7 @@ def test_again_leaves_a_recording_whose_answers_do_not_come_any_more(
     assert len(Recording(path.with_name(f"{path.name}.partial")).exchanges) == 2
 
 
-def test_what_was_answered_is_asked_for_again_after_a_failure_that_passes(path: Path) -> None:
+def test_a_temporary_failure_does_not_stop_recording_again(path: Path) -> None:
     with serving(completion("old"), error(503, "busy")) as server, mf.record(path):
         model_at(server.url)("Hi")
         with contextlib.suppress(mf.ServerError):

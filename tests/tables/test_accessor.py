@@ -175,7 +175,7 @@ def test_a_row_that_failed_is_explained_too(counting: Counting, kept: Any, store
 
 
 @STORES
-def test_an_answer_that_is_no_good_is_shown(counting: Counting, kept: Any, store: str | None) -> None:
+def test_an_answer_that_did_not_fit_is_shown(counting: Counting, kept: Any, store: str | None) -> None:
     counting.reply = lambda _: completion('{"name": 3}')
     one = explained(kept(store, ["a"]), 0)
     assert (one.state, one.text) == ("invalid", '{"name": 3}')
@@ -206,7 +206,7 @@ def test_a_row_that_was_not_sent_shows_what_would_be(counting: Counting) -> None
     )
 
 
-def test_a_row_that_cannot_be_sent_says_why(counting: Counting) -> None:
+def test_a_row_that_could_not_be_sent_says_why(counting: Counting) -> None:
     one = explained(counting.extract(["a", "\ud800"]), 1)
     assert one.state == "failed"
     assert "surrogate" in (one.note or "")
@@ -233,7 +233,7 @@ def test_a_label_that_is_there_twice_asks_for_a_position(counting: Counting) -> 
     assert json.loads(explained(result, position=-1).text or "")["name"] == "c"
 
 
-def test_some_of_equal_labels_are_not_taken_for_one_another(counting: Counting) -> None:
+def test_rows_with_equal_labels_are_not_confused(counting: Counting) -> None:
     counting.reply = lambda text: BAD if text == "b" else named(text)
     result = counting.extract(pd.Series(["a", "b", "c"], index=[7, 7, 8]))
     rest = result.iloc[1:]
@@ -254,7 +254,9 @@ def test_a_label_of_several_levels(counting: Counting) -> None:
     ("row", "position", "kind"),
     [(9, None, KeyError), (None, 2, IndexError), (None, None, TypeError), (0, 0, TypeError)],
 )
-def test_what_is_no_row_is_said(counting: Counting, row: Any, position: int | None, kind: type[Exception]) -> None:
+def test_a_value_that_does_not_name_a_row_is_refused(
+    counting: Counting, row: Any, position: int | None, kind: type[Exception]
+) -> None:
     with pytest.raises(kind):
         counting.extract(["a", "b"]).mf.explain(row, position=position)
 

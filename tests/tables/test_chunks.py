@@ -166,7 +166,7 @@ def test_other_fields_come_from_the_first_piece_that_has_them_or_from_the_surest
     assert (surest.sure["sender"], surest.sure["year"]) == (0.9, 0.8)
 
 
-def test_a_record_within_is_merged_field_by_field() -> None:
+def test_a_nested_record_is_merged_field_by_field() -> None:
     class Report(msgspec.Struct):
         inner: Found
 
@@ -322,7 +322,7 @@ def test_the_longest_column_is_cut_and_the_others_stand_in_every_piece() -> None
 
 
 @pytest.mark.parametrize("made", [None, 3, "title"])
-def test_what_merge_makes_has_to_be_an_answer(made: Any) -> None:
+def test_a_merge_function_has_to_return_an_answer(made: Any) -> None:
     options: dict[str, Any] = {"model": Scripted(facts_in), "chunk": CHUNK, "store": False, "progress": False}
     result = mf.extract([document(9)], Found, merge=lambda values: made, **options)
     assert result["_status"].tolist() == ["invalid"]
@@ -351,7 +351,7 @@ def test_a_correction_belongs_to_the_row_and_not_to_a_piece() -> None:
     assert mf.extract([document(8)], Found, **options)["title"].tolist() == ["Right"]
 
 
-def test_what_was_not_asked_any_more_is_pending_with_what_there_is() -> None:
+def test_a_text_whose_last_pieces_were_not_asked_is_pending_with_what_it_has() -> None:
     def dies(text: str) -> Any:
         if "S-0005" in text:
             raise mf.QuotaError("no money", status=402)
@@ -392,7 +392,9 @@ def pdf(pages: list[str]) -> bytes:
 
 
 @pytest.mark.parametrize("cell", ["/dev/zero", "/proc/kmsg", "pipe.pdf", "https://example.org/a.pdf"])
-def test_a_path_that_is_no_file_is_not_waited_for(cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_path_to_something_other_than_a_file_is_not_waited_for(
+    cell: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     pytest.importorskip("pypdf")
     monkeypatch.chdir(tmp_path)
     os.mkfifo("pipe.pdf")

@@ -113,7 +113,7 @@ def test_the_structure_is_found_in_the_tokens_of_an_answer_with_words_around_it(
     assert result.mf.confidence().iloc[0].to_dict() == pytest.approx(EXPECTED)
 
 
-def test_a_value_that_is_no_record_is_measured_too() -> None:
+def test_a_value_other_than_a_record_is_measured_too() -> None:
     result = extracted(answer(('{"value": ', 0.1), ("7", 0.6), ("}", 0.1)), schema=int, confidence=True)
     assert result.mf.confidence()["value"].tolist() == pytest.approx([0.6])
 
@@ -126,7 +126,7 @@ def on_responses(text: str, sure: float) -> Reply:
     return Reply([json.dumps(body).encode()], headers={"Content-Type": "application/json"})
 
 
-def test_it_works_on_the_responses_wire() -> None:
+def test_confidence_works_on_the_responses_wire() -> None:
     with serving(on_responses('{"value": 7}', 0.6)) as server:
         model = model_at(server.url, wire="responses")
         result = mf.extract(["a"], int, model=model, store=False, progress=False, confidence=True)
@@ -193,12 +193,12 @@ def test_a_provider_whose_logprobs_is_a_number_is_asked_by_one() -> None:
 
 
 @pytest.mark.parametrize("given", [1, 0, -1, 65, "yes", 2.5])
-def test_what_is_no_number_of_answers_is_refused(given: Any) -> None:
+def test_a_confidence_that_is_not_a_number_of_answers_is_refused(given: Any) -> None:
     with pytest.raises(ValueError, match="confidence"):
         extracted(completion("{}"), confidence=given)
 
 
-def test_without_confidence_there_is_no_column_and_nothing_to_tell() -> None:
+def test_without_confidence_there_is_no_column_and_asking_for_it_is_an_error() -> None:
     result = extracted(completion('{"value": 7}'), schema=int)
     assert "_confidence" not in result
     with pytest.raises(ValueError, match="confidence=True"):
@@ -240,7 +240,7 @@ def test_agreement_is_counted_by_value_and_field(tmp_path: Path) -> None:
         assert (len(server.bodies), alone["age"].tolist()) == (4, [1])
 
 
-def test_an_answer_that_is_no_good_agrees_with_nothing() -> None:
+def test_an_answer_that_did_not_fit_agrees_with_no_other() -> None:
     bad = completion("no JSON at all")
     result = extracted(said("Bo", 1), bad, bad, said("Bo", 1), schema=Named, confidence=3)
     assert result["_confidence"].tolist() == pytest.approx([2 / 3])
@@ -339,7 +339,7 @@ def test_a_value_that_no_given_token_goes_on_to_weighs_as_the_least_likely_of_th
     assert FieldMeter(Maybe).measured(reply, '{"mood": "happy"}') == pytest.approx({"mood": 0.01 / 0.02})
 
 
-def test_a_choice_without_the_others_probabilities_is_its_own() -> None:
+def test_a_choice_without_the_probabilities_of_the_others_counts_alone() -> None:
     class Maybe(msgspec.Struct):
         sure: bool
 

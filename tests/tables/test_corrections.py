@@ -138,7 +138,7 @@ def test_an_answer_is_set_right_as_a_whole() -> None:
     assert found["type"].tolist() == ["square"]
 
 
-def test_a_schema_that_is_no_record_is_the_field_value() -> None:
+def test_a_schema_other_than_a_record_is_the_field_value() -> None:
     assert correct(extract(["a"], int, len), 0, "value", 5)["value"].tolist() == [5]
 
 
@@ -181,7 +181,7 @@ def test_a_label_that_is_there_twice_needs_a_position() -> None:
 
 
 @pytest.mark.parametrize(("row", "position"), [(None, None), (7, 1)])
-def test_a_row_is_said_in_one_way(row: Any, position: int | None) -> None:
+def test_a_row_is_named_in_one_way_only(row: Any, position: int | None) -> None:
     with pytest.raises(TypeError, match="expected either a row's label or its position="):
         correct(extract(pd.Series(["a", "b"], index=[7, 8])), row, "name", "x", position=position)
 
@@ -205,7 +205,7 @@ def test_a_result_may_be_filtered_and_sorted(counting: Counting) -> None:
     assert counting.extract(texts)["name"].tolist() == ["a", "b", "x"]
 
 
-def test_a_table_that_is_no_result_is_refused() -> None:
+def test_a_table_that_is_not_a_result_is_refused() -> None:
     for function in (corrections, examples):
         with pytest.raises(TypeError, match="expected the name of a run"):
             function(pd.DataFrame({"name": ["a"]}))
@@ -369,7 +369,7 @@ def test_an_example_of_several_columns_has_them_by_name(counting: Counting) -> N
     assert any("a and b!" in str(one["content"]) for one in counting.server.bodies[-1]["messages"][:-1])
 
 
-def test_a_row_that_is_known_in_part_is_no_example(counting: Counting) -> None:
+def test_a_row_that_is_known_in_part_is_not_an_example(counting: Counting) -> None:
     counting.reply = lambda text: completion("no JSON")
     result = counting.extract(["a"])
     result = correct(result, 0, "age", 4)

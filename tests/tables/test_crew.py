@@ -39,7 +39,7 @@ class Rows:
         return await self.crew.run(self.places)
 
 
-def test_rows_that_rest_keep_nobody_from_being_worked_on() -> None:
+def test_waiting_rows_do_not_hold_up_the_others() -> None:
     rows = Rows(40, 4, set(range(4)), 8.0)
     assert run_virtually(rows.run()) is None
     assert rows.most == 4
@@ -47,20 +47,20 @@ def test_rows_that_rest_keep_nobody_from_being_worked_on() -> None:
     assert len(rows.ends) == 40
 
 
-def test_short_rests_are_waited_for() -> None:
+def test_short_waits_keep_their_place() -> None:
     rows = Rows(8, 4, set(range(8)), 0.2)
     run_virtually(rows.run())
     assert max(rows.ends.values()) == pytest.approx(4.4)
 
 
-def test_all_may_rest_at_once_and_no_more_than_as_many_again() -> None:
+def test_if_all_rows_wait_only_as_many_again_are_begun() -> None:
     rows = Rows(30, 2, set(range(30)), 100.0)
     run_virtually(rows.run())
     assert rows.most == 2
     assert len(rows.ends) == 30
 
 
-def test_what_is_cancelled_while_it_rests_ends() -> None:
+def test_a_row_that_is_cancelled_while_it_waits_ends() -> None:
     rows = Rows(8, 2, set(range(8)), 100.0)
 
     async def main() -> None:

@@ -185,7 +185,7 @@ def terms(**options: Any) -> bytes:
     return msgspec.msgpack.encode(Terms(**{**usual, **options}))
 
 
-def test_what_a_worker_that_is_gone_has_held_is_free_again() -> None:
+def test_tickets_of_a_lost_worker_are_free_again() -> None:
     async def main() -> None:
         desk = Desk(kernel_memory)
         for part in ("a", "b"):
@@ -272,7 +272,7 @@ def test_the_first_failure_stops_all_partitions(counting: Counting) -> None:
     assert states(lazy.compute(scheduler="threads")) == {"ok": len(TEXTS)}  # the wrong setting may have been corrected
 
 
-def test_a_missing_key_is_said_and_costs_nothing(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_missing_key_is_reported_and_nothing_is_sent(counting: Counting, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("OPENAI_API_KEY")
     lazy = mf.extract(parts(), Person, model=hosted(counting))
     with pytest.raises(mf.AuthenticationError, match="OPENAI_API_KEY"):

@@ -221,12 +221,12 @@ def test_every_kind_of_record_has_a_column_a_field(schema: Any, value: Any) -> N
 
 
 @pytest.mark.parametrize(("schema", "dtype"), [(int, "Int64"), (dict[str, Place], "object"), (Place | int, "object")])
-def test_a_schema_that_is_no_record_is_the_column_value(schema: Any, dtype: str) -> None:
+def test_a_schema_other_than_a_record_is_the_column_value(schema: Any, dtype: str) -> None:
     frame = frame_from_columns(schema, [], pd.RangeIndex(0))
     assert frame.dtypes.astype(str).to_dict() == {"value": dtype}
 
 
-def test_what_is_no_type_is_refused() -> None:
+def test_a_value_that_is_not_a_type_is_refused() -> None:
     with pytest.raises(SchemaError, match="expected a type"):
         columns("Person")
 
@@ -302,7 +302,7 @@ def test_a_duration_beyond_64_bits_is_kept_as_it_is() -> None:
     assert cells(datetime.timedelta, datetime.timedelta.max).tolist() == [datetime.timedelta.max]
 
 
-def test_a_value_that_is_no_level_is_kept_and_not_blanked() -> None:
+def test_a_value_outside_the_levels_is_kept_and_not_blanked() -> None:
     found = cells(Literal["a", "b"], "a", "c")
     assert found.dtype == ValuesDtype()
     assert found.tolist() == ["a", "c"]

@@ -94,7 +94,7 @@ def test_a_list_in_a_record_is_named_by_its_path() -> None:
 
 
 @pytest.mark.parametrize("field", ["number", "nothing", "items.name"])
-def test_what_is_no_list_is_refused_with_the_lists_there_are(field: str) -> None:
+def test_a_field_that_is_not_a_list_is_refused_with_the_names_of_the_lists(field: str) -> None:
     with pytest.raises(SchemaError, match=rf"explode: '{field}' is not a list in .*; lists: 'items', 'tags'"):
         exploded(field)
 

@@ -55,7 +55,7 @@ def test_a_text_that_begins_with_anything_drawn_is_as_it_is(text: str) -> None:
     assert read_csv(pd.DataFrame({"a": objects(text), "b": 1}), index=False)[1][0] == text
 
 
-def test_a_cell_of_numpys_is_what_it_holds_beside_texts() -> None:
+def test_a_numpy_cell_in_a_column_of_texts_is_written_as_its_value() -> None:
     cells = [np.int64(3), np.float64(1.5), np.bool_(True), np.datetime64("2026-01-02"), "a", np.float64("nan")]
     frame = pd.DataFrame({"a": objects(*cells)})
     assert [row[0] for row in read_csv(frame, index=False)[1:]] == [

@@ -91,7 +91,7 @@ def test_a_cost_that_is_not_known_is_missing_and_not_zero() -> None:
     assert frame.attrs["report"]["cost"] is None
 
 
-def test_a_schema_that_is_no_record_is_the_column_value() -> None:
+def test_a_schema_other_than_a_record_is_the_column_value() -> None:
     frame = quiet(["a", "bb"], int, model=Scripted(len))
     assert frame["value"].tolist() == [1, 2]
     assert frame["value"].dtype == "Int64"
@@ -235,7 +235,7 @@ def test_without_a_prompt_the_instruction_stands_apart_from_the_row() -> None:
     assert model.options[0]["system_prompt"].startswith("Extract the fields")
 
 
-def test_ones_own_prompt_gets_no_instruction_of_ours() -> None:
+def test_a_prompt_of_the_caller_gets_no_instruction_of_ours() -> None:
     model = Scripted(echo)
     quiet(["x"], model=model, prompt="Extract: {text}")
     assert model.options[0]["system_prompt"] is None
@@ -269,12 +269,12 @@ def test_a_field_named_like_a_column_of_the_run_is_refused() -> None:
         quiet(["a"], clashing, model=Scripted(echo))
 
 
-def test_all_ways_to_extract_have_the_same_keywords() -> None:
+def test_all_functions_that_extract_have_the_same_keywords() -> None:
     told = {name: one.default for name, one in inspect.signature(mf.extract).parameters.items()}
     assert {name: told[name] for name in told if name not in ("data", "schema", "progress", "unknown")} == completed({})
 
 
-def test_a_keyword_that_there_is_not_is_refused() -> None:
+def test_an_unknown_keyword_is_refused() -> None:
     with pytest.raises(TypeError, match=r"no keyword 'promt'\. Did you mean 'prompt'"):
         asyncio.run(mf.aextract(["a"], City, model=Scripted(echo), promt="x"))  # type: ignore[call-arg]
     with pytest.raises(TypeError, match=r"no keyword 'promt'\. Did you mean 'prompt'"):
@@ -465,7 +465,7 @@ def test_failures_that_differ_do_not_stop_the_batch() -> None:
 
 
 @pytest.mark.parametrize("crash", [MemoryError, SystemExit])
-def test_what_must_not_be_swallowed_is_raised_with_the_frame(crash: type[BaseException]) -> None:
+def test_an_exit_or_an_interrupt_in_a_row_is_raised_with_the_frame(crash: type[BaseException]) -> None:
     def script(text: str) -> City:
         if text == "2":
             raise crash("enough")

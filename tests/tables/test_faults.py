@@ -61,7 +61,7 @@ ROWS = [*(f"bad {number}" for number in range(6)), *(f"row {number}" for number 
 
 
 @pytest.mark.parametrize("case", [*of("content"), *of("size")])
-def test_what_concerns_one_row_never_stops_the_others(case: dict[str, Any]) -> None:
+def test_an_error_of_one_row_never_stops_the_others(case: dict[str, Any]) -> None:
     refused = reply(case["status"], case["body"])
     states, stopped, requests = run(ROWS, lambda text: refused if "bad" in text else completion(OK))
     assert states == ["refused" if case["error"] == "PromptFilteredError" else "failed"] * 6 + ["ok"] * 6
@@ -86,7 +86,7 @@ def test_what_is_wrong_for_every_row_is_paid_for_once(case: dict[str, Any]) -> N
 
 
 @pytest.mark.parametrize("case", [*of("unknown")])
-def test_what_nobody_knows_stops_a_batch_where_its_first_rows_all_fail_so(case: dict[str, Any]) -> None:
+def test_an_unknown_error_stops_a_batch_if_all_first_rows_fail_with_it(case: dict[str, Any]) -> None:
     refused = reply(case["status"], case["body"])
     states, stopped, _ = run(ROWS, lambda text: refused if "bad" in text else completion(OK))
     assert states == ["failed"] * 5 + ["pending"] * 7
@@ -105,7 +105,7 @@ WAITS = [
 
 
 @pytest.mark.parametrize("body", WAITS, ids=str)
-def test_a_wait_in_a_body_holds_the_row_and_all_end_well(body: Any) -> None:
+def test_a_row_waits_as_long_as_an_error_body_asks(body: Any) -> None:
     came: list[float] = []
 
     def answer(text: str) -> Reply:

@@ -227,7 +227,7 @@ def test_it_does_not_grow_where_more_at_once_only_wait_longer() -> None:
     assert slow.most < 100
 
 
-def test_other_failures_say_nothing_of_how_much_a_server_bears() -> None:
+def test_other_failures_do_not_lower_the_limit() -> None:
     known = gate(start=8, most=64)
     use(known, 8, known.leave)
     assert (known.limit, known.congestions) == (8.0, 0)
@@ -379,7 +379,7 @@ def test_a_limit_of_a_day_is_tried_after_a_minute() -> None:
     assert provider.answered == pytest.approx([0, 61, 122], abs=2)
 
 
-def test_news_of_an_earlier_call_does_not_count_against_a_later_ones() -> None:
+def test_headers_of_an_earlier_call_do_not_replace_those_of_a_later_one() -> None:
     known = gate(start=4, most=4)
 
     async def work() -> float:
@@ -417,7 +417,7 @@ def test_a_model_that_names_no_endpoint_has_a_gate_of_its_own() -> None:
     assert gate_of(first) is not gate_of(second)
 
 
-def test_the_latest_batch_says_how_many_at_once() -> None:
+def test_max_concurrency_of_the_latest_batch_counts() -> None:
     known = Gate(start=1)
     for start, most, limit in ((4, 8, 4), (16, 64, 16), (1, 3, 3), (8, 256, 8)):
         known.meet(start=start, most=most, rpm=None, tpm=None)

@@ -39,7 +39,7 @@ def filled(known: Rule, now: float) -> list[Ticket]:
 @pytest.mark.parametrize(
     ("share", "times"), [(0, 1.15), (0.005, 1.2), (0.01, 1.2), (0.02, 1.3), (0.03, 1.5), (0.06, 2)]
 )
-def test_a_refusal_now_and_then_slows_a_batch_by_its_own_wait_only(share: float, times: float, seconds: float) -> None:
+def test_an_occasional_refusal_delays_a_batch_only_by_its_own_wait(share: float, times: float, seconds: float) -> None:
     ideal = 1_500 * seconds / AT_ONCE
     assert case(Server(seconds, share=share)).seconds < times * ideal
 
@@ -49,15 +49,15 @@ def test_even_many_refusals_that_do_not_depend_on_load_leave_most_of_the_rate(sh
     assert case(Server(1.0, share=share)).seconds < 3 * 1_500 / AT_ONCE
 
 
-def test_refusals_as_slow_as_answers_are_no_congestion_either() -> None:
+def test_refusals_as_slow_as_answers_do_not_count_as_congestion_either() -> None:
     assert case(Server(1.0, share=0.03, refusal_seconds=1.0)).seconds < 1.5 * 1_500 / AT_ONCE
 
 
-def test_a_wait_that_a_refusal_now_and_then_asks_for_holds_only_its_row_up() -> None:
+def test_a_wait_that_an_occasional_refusal_asks_for_delays_only_its_row() -> None:
     assert case(Server(0.1, share=0.03, retry_after=1.0)).seconds < 3 * 150 / AT_ONCE
 
 
-def test_answers_of_very_different_length_hide_no_room() -> None:
+def test_answers_of_very_different_length_do_not_hide_free_capacity() -> None:
     assert case(Server(1.0, share=0.03, spread=1.0)).seconds < 2 * 1.65 * 1_500 / AT_ONCE
 
 
@@ -120,13 +120,13 @@ def test_a_storm_costs_its_length_and_little_more(seconds: float, retry_after: f
     assert found.refused < 200 + 1.2 * share * rows
 
 
-def test_a_storm_of_a_moment_is_forgotten_at_once() -> None:
+def test_a_short_storm_is_forgotten_at_once() -> None:
     found = case(Server(0.1, storms=[(2, 2.3)]), rows=3_000)
     assert found.seconds < 1.3 * 5
     assert found.limit == AT_ONCE
 
 
-def test_in_a_storm_single_requests_see_whether_it_is_over() -> None:
+def test_in_a_storm_single_requests_find_out_whether_it_is_over() -> None:
     found = case(Server(1.0, storms=[(0, 300)]), rows=64)
     assert found.seconds < 315
     assert found.refused < 64 + 45
@@ -159,7 +159,7 @@ def test_an_answer_to_what_began_before_a_storm_does_not_end_it() -> None:
     assert known.in_storm
 
 
-def test_a_wait_that_is_asked_for_while_most_is_refused_holds_everybody_up() -> None:
+def test_a_wait_that_is_asked_for_while_most_requests_are_refused_delays_all() -> None:
     pace = Pace(chance=lambda: 0.5)
     known = Rule(start=64, pace=pace)
     tickets = filled(known, 0.0)
@@ -189,7 +189,7 @@ def test_requests_that_hang_do_not_block_the_others(hanging: list[int]) -> None:
     assert found.seconds < 60
 
 
-def test_one_that_hangs_at_the_floor_gives_its_place_to_another() -> None:
+def test_a_request_that_hangs_at_a_limit_of_one_gives_its_place_to_another() -> None:
     known = rule(start=1)
     known.begin(0.0)
     assert not known.has_room(1.0)
@@ -227,13 +227,13 @@ def test_a_refusal_keeps_its_place_for_as_long_as_an_answer_takes() -> None:
     assert len(filled(known, 0.81)) == 1
 
 
-def test_one_more_at_once_is_taken_back_when_more_is_refused_than_before() -> None:
+def test_an_increase_of_the_limit_is_undone_when_more_is_refused_than_before() -> None:
     found = case(Server(1.0, room=lambda _: 10), rows=600, start=8)
     assert found.refused < 30
     assert found.most == 10
 
 
-def test_trials_that_are_borne_grow() -> None:
+def test_trials_grow_while_they_are_accepted() -> None:
     server = Server(0.1, room=lambda now: 8 if now < 20 else 64)
     found = case(server, rows=6_000)
     assert found.seconds < 20 + (6_000 - 1_600) * 0.1 / 64 * 1.5

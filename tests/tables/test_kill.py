@@ -189,7 +189,7 @@ def check(frame: pd.DataFrame) -> None:
     assert frame["_status"].isin(["ok", "cached"]).all()
 
 
-def test_nothing_but_the_file_is_needed(counting: Counting, path: Path) -> None:
+def test_a_killed_process_leaves_a_complete_file(counting: Counting, path: Path) -> None:
     """The log that a killed process leaves is taken into the file by whoever opens it next."""
     counting.reply = unhurried
     kill_at_half(counting, path)

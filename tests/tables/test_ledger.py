@@ -39,7 +39,7 @@ def test_reopened_rows_can_end_again() -> None:
     assert whole.columns()["errors"] == [None, *["not sent: again"], None, *["not sent: again"] * 3]
 
 
-def test_a_million_rows_that_are_never_sent_are_no_million_texts() -> None:
+def test_a_million_rows_that_are_never_sent_take_no_memory_for_texts() -> None:
     whole = ledger(1_000_000).settled(frozenset(), "stopped")
     assert len(whole.errors) == 1
     assert len({id(error) for error in whole.columns()["errors"]}) == 3

@@ -289,7 +289,7 @@ def test_json_that_is_nested_too_deep_fails_its_row() -> None:
 # What is no row's
 
 
-def test_an_iterator_that_fails_is_said_when_its_rows_have_ended() -> None:
+def test_an_iterator_that_fails_is_reported_when_its_rows_have_ended() -> None:
     def lines() -> Iterator[str]:
         yield from ("Ur", "Uruk", "Kish")
         raise OSError("the file is gone")

@@ -113,7 +113,7 @@ def prepared(schema: Any, model: str = PROFILES[0], **options: Any) -> Any:
 
 @pytest.mark.parametrize("model", PROFILES)
 @pytest.mark.parametrize("case", CASES)
-def test_an_answer_is_read_otherwise_where_the_model_was_asked_for_the_same(case: str, model: str) -> None:
+def test_a_stored_answer_is_decoded_to_another_schema_if_the_request_is_the_same(case: str, model: str) -> None:
     was, wanted, expected = CASES[case]
     found = reusable(prepared(wanted, model).schema, prepared(was, model).request)
     assert found is expected or expected is None
@@ -142,7 +142,7 @@ def test_bounds_may_differ_where_the_dialect_can_say_them(model: str) -> None:
 
 @pytest.mark.parametrize("model", PROFILES)
 @pytest.mark.parametrize("case", [case for case, (*_, expected) in CASES.items() if expected])
-def test_what_may_be_read_otherwise_can_be(case: str, model: str) -> None:
+def test_every_answer_that_may_be_decoded_to_another_schema_can_be(case: str, model: str) -> None:
     was, wanted, _ = CASES[case]
     written = written_as(was, EXAMPLES.get(case, EXAMPLE), model)
     assert decode_answer(written, prepared(wanted, model).schema).value is not None
@@ -179,7 +179,7 @@ def written_as(schema: Any, value: Any, model: str) -> str:
 
 
 @pytest.mark.parametrize("method", ["json_object", "prompt"])
-def test_a_structure_that_was_only_said_in_words_is_asked_for_again(method: str) -> None:
+def test_a_structure_that_was_only_described_in_words_is_asked_for_again(method: str) -> None:
     was = prepared(City, profile={"schema_methods": (method,)})
     assert not reusable(prepared(City).schema, was.request)
 

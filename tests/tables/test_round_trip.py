@@ -96,9 +96,7 @@ def test_partitions_with_nothing_but_missing_lists_have_the_types_of_the_others(
         ("int or str", ["1", '"a"', None]),
     ],
 )
-def test_where_this_package_is_not_loaded_a_column_is_what_it_is_stored_as(
-    kind: str, cells: list[Any], tmp_path: Path
-) -> None:
+def test_without_this_package_a_column_has_its_stored_type(kind: str, cells: list[Any], tmp_path: Path) -> None:
     frame_of(kind).to_parquet(tmp_path / "a.parquet")
     code = (
         "import pandas, sys; cells = pandas.read_parquet(sys.argv[1])['value'].tolist(); "
@@ -109,7 +107,7 @@ def test_where_this_package_is_not_loaded_a_column_is_what_it_is_stored_as(
     assert done.stdout.strip() == str(cells)
 
 
-def test_where_this_package_is_not_loaded_an_arrow_table_of_ours_is_a_plain_one(tmp_path: Path) -> None:
+def test_without_this_package_our_arrow_table_is_a_plain_one(tmp_path: Path) -> None:
     schema, cells = KINDS["list of texts"]
     record = msgspec.defstruct("Row", [("value", schema)])
     table = given_back(

@@ -63,7 +63,7 @@ def test_a_column_that_is_there_twice_is_refused() -> None:
         rows_of(pd.DataFrame([["x", "y", "z"]], columns=["a", "a", "b"]), "{a}")
 
 
-def test_a_column_that_is_there_twice_and_not_asked_for_is_no_problem() -> None:
+def test_a_column_that_is_there_twice_is_accepted_if_the_prompt_does_not_name_it() -> None:
     assert texts(rows_of(pd.DataFrame([["x", "y", "z"]], columns=["a", "a", "b"]), "{b}")) == ["z"]
 
 
@@ -92,7 +92,7 @@ def test_a_table_of_another_library_is_refused_with_what_to_call() -> None:
         rows_of(Table(), None)
 
 
-def test_a_prompt_that_is_no_text_is_refused() -> None:
+def test_a_prompt_other_than_text_is_refused() -> None:
     with pytest.raises(TypeError, match="prompt: expected a text"):
         rows_of(["a"], 3)  # type: ignore[arg-type]  # what is tested
 
@@ -111,7 +111,7 @@ def test_a_parquet_column_of_lists_gives_each_of_its_pictures(tmp_path: Path) ->
 
 
 @pytest.mark.parametrize("cell", [{"bytes": None, "path": None}, 3, {"a": 1}])
-def test_a_cell_that_is_no_picture_is_a_media_error(cell: Any) -> None:
+def test_a_cell_that_is_not_a_picture_is_a_media_error(cell: Any) -> None:
     rows = rows_of(pd.DataFrame({"t": ["x"], "i": [cell]}), "{t}", images="i")
     with pytest.raises(mf.MediaError):
         rows.message(0)

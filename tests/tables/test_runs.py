@@ -190,7 +190,7 @@ def test_the_frame_has_the_same_shape(counting: Counting) -> None:
     assert whole["name"].tolist() == ["a", "b", "c"]
 
 
-def test_rows_that_are_no_good_are_not_asked_again_by_going_on(counting: Counting) -> None:
+def test_resuming_does_not_ask_again_for_rows_whose_answers_did_not_fit(counting: Counting) -> None:
     counting.reply = replies({"a": WRONG, "b": FAILING})
     first = counting.extract(["a", "b"], max_concurrency=1)
     counting.reply = named
@@ -217,7 +217,7 @@ def test_an_iterator_is_read_on(counting: Counting) -> None:
     assert 3001 <= counting.calls <= 3003
 
 
-def test_what_may_change_changes(counting: Counting) -> None:
+def test_resume_changes_the_limits_that_may_change(counting: Counting) -> None:
     first = stopped(counting, ["a", "b", "c", "d"])
     other = counting.model("larger")
     whole = mf.resume(first, model=other, on_error="keep", max_concurrency=2, progress=False)
@@ -226,20 +226,20 @@ def test_what_may_change_changes(counting: Counting) -> None:
 
 
 @pytest.mark.parametrize(("changes", "words"), [({"prompt": "{text}!"}, "prompt"), ({"schema": OnlyName}, "schema")])
-def test_what_may_not_change_is_said(counting: Counting, changes: dict[str, Any], words: str) -> None:
+def test_resume_refuses_keywords_that_may_not_change(counting: Counting, changes: dict[str, Any], words: str) -> None:
     first = stopped(counting, ["a", "b"])
     with pytest.raises(ValueError, match=f"{words}: .*mf.extract"):
         mf.resume(first, progress=False, **changes)
 
 
 @pytest.mark.parametrize("run", ["20250101-000000-abcd", {"run": "gone", "store": "/nowhere.sqlite"}])
-def test_a_run_that_is_not_known_is_said(counting: Counting, run: Any) -> None:
+def test_an_unknown_run_is_reported(counting: Counting, run: Any) -> None:
     with pytest.raises(mf.StoreError, match="no run"):
         mf.resume(run)
 
 
 @pytest.mark.parametrize("run", [3, None, pd.DataFrame({"a": [1]}), {}])
-def test_what_is_no_run_is_said(run: Any) -> None:
+def test_a_value_that_does_not_name_a_run_is_refused(run: Any) -> None:
     with pytest.raises(TypeError, match="expected the name of a run"):
         mf.resume(run)
 

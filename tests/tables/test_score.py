@@ -228,7 +228,7 @@ def test_a_result_of_which_nothing_is_known_has_no_accuracy() -> None:
     assert "no cell differs" in found._repr_mimebundle_()["text/html"]
 
 
-def test_it_is_said_in_one_line() -> None:
+def test_a_score_prints_as_one_line() -> None:
     assert repr(mf.score(RESULT, TRUTH)) == "Score(62.5 % right, 5 of 8 cells · 4 rows)"
     assert "2 without a counterpart" in repr(mf.score(RESULT, TRUTH.iloc[:2]))
 

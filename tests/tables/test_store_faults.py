@@ -260,7 +260,7 @@ def first_call(counting: Counting, path: Path) -> None:
         (first_call, "EXCLUSIVE"),
     ],
 )
-def test_a_new_store_that_another_process_holds_is_told_of_at_once_and_written_later(
+def test_a_new_store_that_another_process_locks_is_reported_at_once_and_written_later(
     counting: Counting, path: Path, use: Callable[[Counting, Path], None], lock: str
 ) -> None:
     with locked(path, lock), quickly():
@@ -272,7 +272,7 @@ def test_a_new_store_that_another_process_holds_is_told_of_at_once_and_written_l
     assert max(kept(path), len(store)) == counting.calls
 
 
-def test_a_lock_of_a_moment_is_no_fault(counting: Counting, path: Path) -> None:
+def test_a_short_lock_is_not_reported(counting: Counting, path: Path) -> None:
     lock = locked(path)
 
     def hold() -> None:
@@ -403,7 +403,7 @@ def clean_up(path: Path) -> None:
         (clean_up, None, 3),
     ],
 )
-def test_a_store_that_is_cut_short_is_told_of_and_used_on(
+def test_a_store_that_is_cut_short_is_reported_and_still_used(
     counting: Counting, path: Path, act: Callable[[Path], object], said: str | None, left: int
 ) -> None:
     counting.extract(["a", "b", "c"], store=path)

@@ -90,7 +90,7 @@ CHANGES: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_each_part_of_a_request_makes_it_another(counting: Counting, path: Path, change: str) -> None:
+def test_a_change_of_any_part_makes_another_request(counting: Counting, path: Path, change: str) -> None:
     usual = {"data": pd.DataFrame({"t": ["a"], "u": ["u"], "i": [PIXEL]}), "prompt": "{t}", "store": path}
     model, keywords = CHANGES[change]
     counting.extract(**usual)
@@ -117,14 +117,14 @@ def test_what_the_model_is_not_told_makes_no_difference(counting: Counting, path
     assert counting.extract(["a"], store=path, model=counting.model(**model))["_status"].tolist() == ["cached"]
 
 
-def test_neither_does_the_order_of_fields(counting: Counting, path: Path) -> None:
+def test_the_order_of_fields_makes_no_other_request(counting: Counting, path: Path) -> None:
     bodies: list[dict[str, Any]] = [{"a": 1, "b": {"c": 2, "d": 3}}, {"b": {"d": 3, "c": 2}, "a": 1}]
     frames = [counting.extract(["a"], store=path, model=counting.model(extra_body=body)) for body in bodies]
     assert [frame["_status"].item() for frame in frames] == ["ok", "cached"]
 
 
 @pytest.mark.parametrize("limits", [{"max_concurrency": 1}, {"rpm": 10_000}, {"on_error": "stop"}, {"max_cost": None}])
-def test_nor_does_how_fast_or_how_far_it_goes(counting: Counting, path: Path, limits: dict[str, Any]) -> None:
+def test_limits_on_speed_and_cost_make_no_other_request(counting: Counting, path: Path, limits: dict[str, Any]) -> None:
     counting.extract(["a"], store=path)
     assert counting.extract(["a"], store=path, **limits)["_status"].tolist() == ["cached"]
 
@@ -182,7 +182,7 @@ def test_equal_rows_fail_alike_and_each_says_so(counting: Counting, path: Path) 
     assert frame["_error"].iloc[1:].str.contains("no").all()
 
 
-def test_an_answer_that_is_no_good_is_paid_for_and_not_asked_for_again(counting: Counting, path: Path) -> None:
+def test_an_answer_that_did_not_fit_is_paid_for_and_not_asked_for_again(counting: Counting, path: Path) -> None:
     replies = {
         "wrong": completion('{"name": 3}'),
         "cut": completion('{"name": "U', reason="length"),
@@ -314,14 +314,14 @@ def checked(least: int) -> Any:
     return msgspec.defstruct("Aged", [("age", int)], namespace={"__post_init__": check})
 
 
-def test_a_check_that_only_we_make_is_repeated(counting: Counting, path: Path) -> None:
+def test_a_check_in_the_schemas_own_code_is_repeated(counting: Counting, path: Path) -> None:
     counting.reply = lambda _: completion('{"age": 3}')
     for least, state, calls in [(5, "invalid", 1), (0, "cached", 1), (5, "invalid", 1)]:
         assert counting.extract(["a"], checked(least), store=path)["_status"].tolist() == [state]
         assert counting.calls == calls
 
 
-def test_what_does_not_pass_a_new_check_is_asked_for_once_more(counting: Counting, path: Path) -> None:
+def test_an_answer_that_fails_a_new_check_is_asked_for_once_more(counting: Counting, path: Path) -> None:
     counting.reply = lambda _: completion('{"age": 3}')
     for least, state, calls in [(0, "ok", 1), (5, "invalid", 2), (5, "invalid", 2), (0, "cached", 2)]:
         assert counting.extract(["a"], checked(least), store=path)["_status"].tolist() == [state]
@@ -331,7 +331,7 @@ def test_what_does_not_pass_a_new_check_is_asked_for_once_more(counting: Countin
 # When it cannot be used
 
 
-def test_a_file_that_cannot_be_used_is_said_before_anything_is_sent(counting: Counting, path: Path) -> None:
+def test_a_file_that_cannot_be_used_is_reported_before_anything_is_sent(counting: Counting, path: Path) -> None:
     path.write_bytes(b"no database at all, but long enough to be taken for one" * 40)
     with pytest.raises(mf.StoreError, match="cannot be used"):
         counting.extract(["a"], store=path)

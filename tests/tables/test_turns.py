@@ -211,7 +211,7 @@ def test_another_way_to_ask_is_a_request_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("odd", [PAGE, NO_CHOICES, NOTHING], ids=["page", "no choices", "nothing"])
-def test_what_is_no_answer_is_asked_for_again_a_few_times(odd: Reply) -> None:
+def test_a_body_that_is_not_an_answer_is_asked_for_again_a_few_times(odd: Reply) -> None:
     frame, asked = extracted(lambda row, corrects, count: odd if count == 1 else GOOD, ["a", "b"])
     assert frame["_status"].tolist() == ["ok", "ok"]
     assert asked.all == 4

@@ -81,7 +81,7 @@ def test_each_of_them_keeps_the_answers_in_its_own_store(tmp_path: Path) -> None
         assert len(server.bodies) == 20
 
 
-def test_who_remembers_nothing_shares_nothing() -> None:
+def test_a_batch_without_a_store_shares_no_answers() -> None:
     _, asked = together([{"store": False}, {"store": False}])
     assert asked.total() == 40
 

@@ -76,7 +76,7 @@ def test_a_large_image_is_shrunk_and_says_so() -> None:
     assert "4,000 × 1,000" in card["notes"]
 
 
-def test_what_is_no_image_is_refused_by_its_name() -> None:
+def test_a_file_that_is_not_an_image_is_refused_by_its_name() -> None:
     with pytest.raises(MediaError, match=r"^drawing\.png is SVG"):
         attachment("1", b'<svg xmlns="http://www.w3.org/2000/svg"/>', "drawing.png")
 

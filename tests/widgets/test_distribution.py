@@ -136,7 +136,7 @@ def test_days_moments_and_lengths_are_measured() -> None:
     assert drawn("thing", [{}, None]) == {"missing": 0.5}
 
 
-def test_nothing_yet_is_no_picture() -> None:
+def test_before_the_first_value_there_is_no_picture() -> None:
     assert drawn("whole")["bars"] == []
     assert drawn("text")["shares"] == []
     assert drawn("text")["missing"] == 0

@@ -170,7 +170,7 @@ def test_a_sample_forecasts_and_resume_goes_on_with_all_rows(view_of: Make) -> N
     assert (view.state, len(view.value)) == ("complete", 50)
 
 
-def test_rate_cost_and_forecast_are_told_while_it_runs(view_of: Make) -> None:
+def test_rate_cost_and_forecast_are_sent_while_a_run_goes_on(view_of: Make) -> None:
     model = Scripted(City, delay=lambda text: 0.01 if int(text.split()[1]) < 10 else 30.0, metadata=PRICED)
     view = view_of(texts(30), model=model, max_concurrency=1)
     view.run()
@@ -268,7 +268,7 @@ def test_a_picture_is_as_large_for_many_rows_as_for_some(view_of: Make) -> None:
     assert sizes[1] < 20_000
 
 
-def test_pages_are_told_at_most_ten_times_a_second(view_of: Make) -> None:
+def test_a_page_gets_at_most_ten_updates_a_second(view_of: Make) -> None:
     view = view_of(texts(400), model=Scripted(City, delay=0.002, parallel=4))
     told: list[float] = []
     view.observe(lambda _change: told.append(time.monotonic()), "picture")
@@ -343,7 +343,7 @@ def test_an_iterator_that_raises_ends_the_run_with_its_rows(view_of: Make) -> No
         view.run()
 
 
-def test_what_cannot_be_run_is_said_before(view_of: Make) -> None:
+def test_a_run_that_cannot_begin_is_reported_before(view_of: Make) -> None:
     with pytest.raises(TypeError, match="unknown keyword 'promt'"):
         view_of(texts(1), promt="x")
     view = view_of(pd.DataFrame({"a": ["x"]}), model=Scripted(City), prompt="{nobody}")
@@ -595,7 +595,7 @@ def test_a_model_that_costs_nothing_is_free(view_of: Make, monkeypatch: pytest.M
     assert (figures(view)["cost"], view.picture["ahead"]["2 more cost"]) == ("free", "free")
 
 
-def test_what_is_large_is_told_less_often(view_of: Make) -> None:
+def test_a_large_state_is_sent_less_often(view_of: Make) -> None:
     def script(text: str) -> Any:
         return Wide(a=text * 9, b=list(range(30)), c={"k" * 60: 1}, g=City("é" * 90, 3), h="x" * 90)
 

@@ -137,7 +137,7 @@ def test_any_type_has_fields(type_: Any, expected: list[tuple[str, int, str]]) -
         (bool, ()),
     ],
 )
-def test_limits_are_said_in_words(annotation: Any, limits: tuple[str, ...]) -> None:
+def test_limits_are_described_in_words(annotation: Any, limits: tuple[str, ...]) -> None:
     assert of(annotation).limits == limits
 
 
@@ -195,7 +195,7 @@ def test_a_class_is_described_by_the_first_line_that_somebody_wrote(type_: Any, 
     assert doc_of(type_) == doc
 
 
-def test_the_name_on_the_wire_is_told() -> None:
+def test_the_name_on_the_wire_is_shown() -> None:
     renamed = msgspec.defstruct("R", [("first_name", str)], rename="camel")
     [field], _ = fields(renamed)
     assert (field.name, field.key) == ("first_name", "firstName")

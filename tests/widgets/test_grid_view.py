@@ -89,7 +89,7 @@ def test_an_open_cell_says_what_differs_from_the_first_prompts_answer() -> None:
 
 
 @pytest.mark.parametrize("name", ["x): import os  #", "a\nimport os", "Triage].__class__", "class", "exit()"])
-def test_a_structs_name_that_is_no_name_is_not_code(name: str) -> None:
+def test_a_struct_name_that_is_not_an_identifier_does_not_become_code(name: str) -> None:
     schema = msgspec.defstruct(name, [("topic", str)])
     view = mf.GridView(gridded(models=Scripted(lambda text: schema("a")), schema=schema))
     hear(view, "open", row=0, column=0)
@@ -203,7 +203,7 @@ def test_the_twin_escapes_and_says_the_scores() -> None:
     ]
 
 
-def test_a_frame_that_is_no_grid_is_refused() -> None:
+def test_a_frame_that_is_not_a_grid_is_refused() -> None:
     with pytest.raises(TypeError, match=r"expected a result of mf\.grid"):
         mf.GridView(pd.DataFrame({"a": [1]}))
 

@@ -327,9 +327,7 @@ def test_a_view_whose_store_was_closed_says_so_and_keeps_what_it_knew(
     view.close()
 
 
-def test_what_waits_when_the_store_is_closed_is_said_once_and_nobody_looks_on(
-    counting: Counting, tmp_path: Path
-) -> None:
+def test_entries_that_wait_when_the_store_is_closed_are_reported_once(counting: Counting, tmp_path: Path) -> None:
     store = tmp_path / "run.sqlite"
     view = mf.ReviewView(counting.extract(["Ada", "Bo"], Person, model=Scripted(answer), store=store))
     with locked(store):

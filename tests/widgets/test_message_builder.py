@@ -88,7 +88,7 @@ def test_any_messages_come_back_equal(found: list[dict[str, Any]]) -> None:
     builder.close()
 
 
-def test_these_too_and_by_value() -> None:
+def test_messages_of_every_kind_come_back_equal_also_by_value() -> None:
     builder = MessageBuilder()
     builder.value = EVERYTHING
     assert builder.messages == EVERYTHING
@@ -102,7 +102,7 @@ def test_what_is_read_is_not_shared() -> None:
 
 
 @pytest.mark.parametrize("wrong", [["hello"], [{"content": "no role"}], [{"role": 7}]])
-def test_what_is_no_message_is_refused_with_an_example(wrong: list[Any]) -> None:
+def test_a_value_that_is_not_a_message_is_refused_with_an_example(wrong: list[Any]) -> None:
     with pytest.raises(TypeError, match=r'messages\[0\] .* expected dicts such as \{"role": "user"'):
         MessageBuilder(wrong)
 
@@ -157,7 +157,7 @@ def test_a_draft_becomes_a_turn_and_its_fields_are_emptied(desk: Desk) -> None:
     assert desk.builder.turns[-1]["parts"][1]["name"] == "two.png"
 
 
-def test_an_empty_draft_is_no_turn(desk: Desk) -> None:
+def test_an_empty_draft_does_not_become_a_turn(desk: Desk) -> None:
     assert not desk.builder.take_draft()
     assert desk.builder.take_draft({**DRAFT, "text": "d"})
     assert desk.texts() == ["a", "b", "c", "d"]
@@ -261,7 +261,7 @@ def test_an_edit_is_a_version_and_the_one_before_can_be_chosen(desk: Desk) -> No
     assert desk.builder.turns[1]["siblings"] == [0, 2]
 
 
-def test_an_edit_that_changes_nothing_is_no_version(desk: Desk) -> None:
+def test_an_edit_that_changes_nothing_makes_no_version(desk: Desk) -> None:
     desk.receive("edit", id=desk.id_at(1), role="user", parts=[{"key": "content", "text": "b"}])
     assert desk.builder.turns[1]["siblings"] == [0, 1]
     assert not desk.builder.undoable
@@ -283,7 +283,7 @@ def test_a_turn_that_is_gone_is_an_error_that_is_shown() -> None:
 # Messages to the page
 
 
-def test_only_the_changed_end_is_told(desk: Desk) -> None:
+def test_only_the_turns_from_the_first_change_on_are_sent(desk: Desk) -> None:
     desk.builder.add("d")
     desk.receive("edit", id=desk.id_at(2), role="user", parts=[{"key": "content", "text": "C"}])
     told = desk.of("turns")
@@ -291,7 +291,7 @@ def test_only_the_changed_end_is_told(desk: Desk) -> None:
     assert desk.builder.told == 2
 
 
-def test_a_turn_that_the_page_has_is_told_as_one_that_it_knows(desk: Desk) -> None:
+def test_a_turn_that_the_page_has_is_sent_by_its_id_only(desk: Desk) -> None:
     first, second, third = before = [desk.id_at(position) for position in range(3)]
     desk.receive("move", id=first, to=2)
     desk.receive("undo")
@@ -374,14 +374,14 @@ def test_the_saved_notebook_keeps_the_last_turns_and_the_beginning_of_each_text(
     assert "kept here" not in "".join(short._drawn())
 
 
-def test_a_page_that_missed_something_is_told_all(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_page_that_missed_something_gets_everything(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[Any] = []
     monkeypatch.setattr(desk.builder, "send_state", told.append)
     desk.receive("resync")
     assert told == [["turns", "told"]]
 
 
-def test_what_an_observer_makes_of_a_draft_is_told_to_the_page_that_wrote_it(
+def test_the_page_that_wrote_a_draft_gets_what_an_observer_made_of_it(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     builder, told = desk.builder, []
@@ -398,7 +398,7 @@ def test_turns_are_never_sent_as_a_trait(desk: Desk) -> None:
     assert "a very long text" not in "".join(sent)
 
 
-def test_an_answer_that_was_watched_is_not_told_again(desk: Desk) -> None:
+def test_an_answer_that_was_watched_is_not_sent_again(desk: Desk) -> None:
     answer = {"role": "assistant", "content": "Well, yes.", "_msgflux": {"provider": "p", "model": "m"}}
     card = desk.builder.settle(answer, prefill="Well, ")
     assert desk.sent == []
@@ -409,7 +409,7 @@ def test_an_answer_that_was_watched_is_not_told_again(desk: Desk) -> None:
     assert desk.builder.messages[-1] == answer
 
 
-def test_after_an_answer_the_next_change_is_told_from_behind_it(desk: Desk) -> None:
+def test_after_an_answer_the_next_change_is_sent_from_the_turn_after_it(desk: Desk) -> None:
     desk.builder.settle({"role": "assistant", "content": "x"})
     desk.builder.add("d")
     assert [(message["number"], message["from"]) for message in desk.of("turns")] == [(2, 4)]
@@ -451,7 +451,7 @@ def test_a_refused_file_says_why_by_its_name(desk: Desk) -> None:
     assert desk.builder.attachments == []
 
 
-def test_a_file_for_a_turn_that_is_edited_is_told_to_the_page_alone(desk: Desk) -> None:
+def test_a_file_for_a_turn_that_is_edited_is_sent_to_the_page_only(desk: Desk) -> None:
     desk.upload(to_bytes(two_halves()), "two.png", loose=True)
     [attached] = desk.until(lambda: desk.of("attached"))
     assert attached["card"]["name"] == "two.png"
@@ -528,7 +528,7 @@ def blind() -> Any:
     return mf.Model.chat_completion("scripted/one", base_url="http://127.0.0.1:9/v1", profile={"modalities": ["text"]})
 
 
-def test_a_model_of_text_is_said_to_take_no_image_in_the_draft_or_a_turn(desk: Desk) -> None:
+def test_a_warning_says_that_a_text_model_takes_no_image_in_the_draft_or_a_turn(desk: Desk) -> None:
     desk.builder.model = blind()
     desk.builder.attach(two_halves())
     assert "takes text only, and this message holds an image" in desk.builder.warning
@@ -552,7 +552,7 @@ def test_a_model_counts_tokens_by_its_own_rule(desk: Desk) -> None:
     assert desk.builder.attachments[0]["tokens"] is None
 
 
-def test_what_is_no_model_is_refused() -> None:
+def test_a_value_that_is_not_a_model_is_refused() -> None:
     with pytest.raises(TypeError, match="expected a model or its name"):
         MessageBuilder(model=7)
 
@@ -616,6 +616,6 @@ def test_the_twin_of_nothing_says_so() -> None:
     assert MessageBuilder()._drawn()[1] == "MessageBuilder: no messages yet"
 
 
-def test_it_says_in_one_line_what_it_is(desk: Desk) -> None:
+def test_a_widget_prints_as_one_line(desk: Desk) -> None:
     assert repr(desk.builder) == "MessageBuilder(3 turns)"
     assert repr(MessageBuilder()) == "MessageBuilder(0 turns)"

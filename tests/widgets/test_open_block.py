@@ -117,7 +117,7 @@ def test_the_styles_of_a_table_are_told_once() -> None:
     assert sum(told.sizes) < 160 * len(told.sizes)  # else 260
 
 
-def test_few_bytes_are_told_for_each_batch() -> None:
+def test_each_batch_sends_few_bytes() -> None:
     for text in (PARAGRAPH * 20, SAMPLE * 5):
         assert sum(written(text, 16).sizes) < 400 * len(text) / 16
 
@@ -157,7 +157,7 @@ def test_a_text_that_is_too_long_for_markdown_goes_on_as_text() -> None:
     assert (told.open + told.shown).removesuffix("</pre></div>").endswith("**end**")
 
 
-def test_an_answer_that_is_not_markdown_is_told_as_text_only() -> None:
+def test_an_answer_that_is_not_markdown_is_sent_as_text_only() -> None:
     feed = Feed()
     feed.add(TextDelta("**a**"))
     assert feed.batch() == {"text": "**a**"}

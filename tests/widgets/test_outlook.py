@@ -53,7 +53,7 @@ def named(name: str, **options: Any) -> mf.ChatCompletion:
         ("deepseek/deepseek-chat", "continued", "It is sent to https://api.deepseek.com/beta."),
     ],
 )
-def test_each_provider_is_told_by_its_own_rules(name: str, kind: str, said: str) -> None:
+def test_each_provider_is_described_by_its_own_rules(name: str, kind: str, said: str) -> None:
     found = outlook_of(named(name), THINK)
     assert found.kind == kind
     assert said in found.text
@@ -91,7 +91,7 @@ def test_tools_next_to_a_start_are_asked_about_too() -> None:
     assert outlook_of(model, THINK, beside={"tool_schemas": [tool]}).kind == "rejected"
 
 
-def test_another_way_to_ask_for_a_structure_beside_a_start_is_said() -> None:
+def test_a_start_that_changes_the_way_of_asking_for_a_structure_is_reported() -> None:
     found = outlook_of(named("deepseek/deepseek-chat"), "{", Person)
     assert found.text.endswith("With a start, Person is asked for by json_object instead of tool.")
 
@@ -99,7 +99,7 @@ def test_another_way_to_ask_for_a_structure_beside_a_start_is_said() -> None:
 @pytest.mark.parametrize(
     ("start", "said"), [("", "The model begins by itself."), (" \n", "White space alone is not a start")]
 )
-def test_no_start_is_no_start(start: str, said: str) -> None:
+def test_without_a_start_the_outlook_says_none(start: str, said: str) -> None:
     found = outlook_of(named("groq/llama-3.3-70b-versatile"), start)
     assert found.kind == "none"
     assert found.text.startswith(said)
@@ -122,7 +122,7 @@ def test_white_space_at_the_end_is_pointed_out(start: str, said: str) -> None:
     assert bool(space) == bool(said)
 
 
-def test_white_space_that_is_not_sent_is_said_to_stay_behind() -> None:
+def test_white_space_that_is_not_sent_is_reported() -> None:
     space = outlook_of(named("anthropic/claude-3-5-haiku-latest"), "The answer is ").space
     assert space == "It ends with a space, which anthropic/claude-3-5-haiku-latest does not take; it is not sent."
 
@@ -138,7 +138,7 @@ def test_what_was_tried_once_is_known_from_then_on() -> None:
 # What is offered
 
 
-def test_starts_begin_with_the_users_own() -> None:
+def test_the_users_own_starts_come_first() -> None:
     offered = starts(named("groq/llama-3.3-70b-versatile"), {"verse": "Roses are red,"})
     assert offered[0] == ("yours", "verse", "Roses are red,")
     assert ("usual", "step by step", THINK) in offered
@@ -185,7 +185,7 @@ def judged(reply: Reply, start: str, profile: dict[str, Any], *more: Reply, **ke
         ("A", "Almond"),
     ],
 )
-def test_nothing_is_said_of_an_answer_that_goes_on(start: str, continuation: str, streamed: bool) -> None:
+def test_an_answer_that_goes_on_is_not_reported(start: str, continuation: str, streamed: bool) -> None:
     with serving(stream(continuation) if streamed else completion(continuation)) as server:
         answer = model_at(server.url, profile=GOES_ON)("Hi", prefilling=start, stream=streamed)
         list(answer) if streamed else answer.text
@@ -241,7 +241,7 @@ def test_a_structure_that_was_asked_for_again_has_lost_its_start() -> None:
     assert said.startswith("The first answer, with the prefill, did not fit")
 
 
-def test_an_echo_that_did_not_come_is_said() -> None:
+def test_a_missing_echo_is_reported() -> None:
     assert judged(completion(f"{THINK} So"), THINK, ECHOES) == ""
     said = judged(completion("The sea is salty."), THINK, ECHOES)
     assert 'profile={"echo": False}' in said
@@ -254,6 +254,6 @@ def test_a_start_asked_for_in_words_is_looked_for() -> None:
     assert "does not begin with the start that was asked for in words, but with 'Sure! The sea.'" in said
 
 
-def test_nothing_is_said_without_an_answer_or_a_start() -> None:
+def test_nothing_is_reported_without_an_answer_or_a_start() -> None:
     assert verdict(None, THINK) == ""
     assert judged(completion("x"), "", GOES_ON) == ""

@@ -60,7 +60,9 @@ def test_a_message_comes_as_the_type_that_its_handler_takes() -> None:
         ({}, "nobody handles"),
     ],
 )
-def test_another_is_refused_and_logged(content: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_message_of_another_shape_is_refused_and_logged(
+    content: dict[str, Any], said: str, caplog: pytest.LogCaptureFixture
+) -> None:
     view = Small()
     with caplog.at_level(logging.WARNING, "msgflux_nb"):
         view._receive(view, content, [])
@@ -79,7 +81,7 @@ def test_what_a_refused_message_holds_is_not_logged(caplog: pytest.LogCaptureFix
     assert "secret" not in caplog.text + str(view.told)
 
 
-def test_every_handler_says_its_message() -> None:
+def test_every_handler_names_the_type_of_its_message() -> None:
     from msgflux_nb.widgets.base import messages
 
     for kind in views().values():

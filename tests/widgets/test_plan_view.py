@@ -86,7 +86,7 @@ def test_the_words_of_an_answer_have_their_html_while_they_come(kind: str, text:
 
 
 @runs
-def test_a_result_is_told_as_it_was_told_live(view: Telling, kind: str) -> None:
+def test_a_finished_result_is_shown_as_it_was_shown_live(view: Telling, kind: str) -> None:
     result = RUNS[kind](view.on_event)
     assert (view.state, view.result) == ("complete", result)
     with closing(Telling(result)) as again:
@@ -191,7 +191,7 @@ def test_a_source_of_another_kind_is_refused() -> None:
         PlanView(3)
 
 
-def test_values_that_json_does_not_know_are_told_as_numbers(view: Telling) -> None:
+def test_values_that_json_does_not_know_are_sent_as_numbers(view: Telling) -> None:
     values = iter([float("inf"), float("-inf")])
     keywords = {"propose": lambda path: ["a", "b"], "value": lambda path: next(values), "depth": 1}
     mf.plan.tree_of_thoughts(None, "?", on_event=view.on_event, max_seconds=float("inf"), **keywords)

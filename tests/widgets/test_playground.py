@@ -337,7 +337,7 @@ def test_an_unknown_keyword_is_named() -> None:
         mf.Playground(imges=[])  # type: ignore[call-arg]
 
 
-def test_what_is_no_model_is_refused() -> None:
+def test_a_value_that_is_not_a_model_is_refused() -> None:
     with pytest.raises(TypeError, match="expected a model or its name, got int"):
         mf.Playground(3)
     playground = mf.Playground("openai/gpt-4.1-nano")
@@ -380,7 +380,7 @@ def test_messages_can_be_set() -> None:
 
 
 @answers(stream("1, 2, 3, 4, 5"))
-def test_a_start_that_was_ignored_is_said_by_its_editor(bench: Bench) -> None:
+def test_the_editor_reports_a_start_that_was_ignored(bench: Bench) -> None:
     playground = bench.playground
     playground.prompt, playground.prefilling = "Count from one.", "1, 2, 3, "
     playground.run(wait=True)

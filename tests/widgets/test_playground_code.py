@@ -86,7 +86,7 @@ def notebook(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., Notebook
 Make = Callable[..., Notebook]
 
 
-def test_a_text(notebook: Make) -> None:
+def test_code_of_a_text_asks_the_same(notebook: Make) -> None:
     book = notebook(stream("Hel", "lo"), completion("Hello"))
     book.names["mine"] = book.model()
     code = book.same(book.playground(book.names["mine"], prompt="Say 'hi'\nin \"two\" lines.", system_prompt="Brief."))
@@ -94,7 +94,7 @@ def test_a_text(notebook: Make) -> None:
     assert code.splitlines()[-1] == "response"
 
 
-def test_a_conversation_of_several_turns_and_variables(notebook: Make) -> None:
+def test_code_of_several_turns_and_variables_asks_the_same(notebook: Make) -> None:
     book = notebook(stream("Hi"), completion("Hi"))
     turns = [{"role": "user", "content": "A"}, {"role": "assistant", "content": "B" * 200}]
     playground = book.playground(messages=turns, prompt="Greet {{who}}.")
@@ -102,13 +102,13 @@ def test_a_conversation_of_several_turns_and_variables(notebook: Make) -> None:
     assert "Greet Ada." in book.same(playground)
 
 
-def test_a_start(notebook: Make) -> None:
+def test_code_with_a_start_asks_the_same(notebook: Make) -> None:
     book = notebook(stream("three."), completion("three."))
     code = book.same(book.playground(prompt="How many?", prefilling="There are "))
     assert "prefilling='There are '" in code
 
 
-def test_a_start_that_is_gone_on_from(notebook: Make) -> None:
+def test_code_that_goes_on_from_an_answer_asks_the_same(notebook: Make) -> None:
     book = notebook(stream("Once"), stream(" more."), completion(" more."))
     playground = book.playground(prompt="A tale.")
     playground.run(wait=True)
@@ -181,14 +181,14 @@ def test_the_model_is_written_where_it_has_no_name(notebook: Make) -> None:
     assert book.server.bodies[-1]["top_k"] == 3
 
 
-def test_a_schema_with_a_name_in_the_notebook(notebook: Make) -> None:
+def test_code_names_a_schema_as_the_notebook_does(notebook: Make) -> None:
     book = notebook(stream(PERSON), completion(PERSON), Human=Person)
     playground = book.playground(prompt="Who?")
     playground.schema = "Human"
     assert "generation_schema=Human" in book.same(playground)
 
 
-def test_a_schema_that_is_imported(notebook: Make) -> None:
+def test_code_imports_a_schema_of_a_module(notebook: Make) -> None:
     book = notebook(stream(PERSON), completion(PERSON))
     playground = book.playground(prompt="Who?", schemas=[Person])
     playground.schema = "Person"
@@ -196,7 +196,7 @@ def test_a_schema_that_is_imported(notebook: Make) -> None:
 
 
 @pytest.mark.parametrize("type_", [ChainOfThoughts, ChainOfThoughts[int], ChainOfThoughts[Person]], ids=str)
-def test_a_plan(notebook: Make, type_: Any) -> None:
+def test_code_of_a_plan_asks_the_same(notebook: Make, type_: Any) -> None:
     final = {"ChainOfThoughts": '"42"', "int": "42", "Person": PERSON}
     answer = next(text for name, text in reversed(final.items()) if name in str(type_))
     text = f'{{"steps":[{{"explanation":"add","output":"42"}}],"final_answer":{answer}}}'
@@ -217,7 +217,7 @@ def test_a_plan(notebook: Make, type_: Any) -> None:
     ],
     ids=str,
 )
-def test_a_type_that_is_no_class(notebook: Make, type_: Any, text: str) -> None:
+def test_code_of_a_type_other_than_a_class_asks_the_same(notebook: Make, type_: Any, text: str) -> None:
     book = notebook(stream(text))
     playground = book.playground(prompt="Who?", schemas={"it": type_})
     playground.schema = "it"
@@ -226,7 +226,7 @@ def test_a_type_that_is_no_class(notebook: Make, type_: Any, text: str) -> None:
     assert eval(call.partition("generation_schema=")[2].partition(")\n")[0], book.names) == type_
 
 
-def test_a_schema_that_was_built_by_form(notebook: Make) -> None:
+def test_code_holds_a_schema_that_was_built_by_form(notebook: Make) -> None:
     book = notebook(stream('{"dish": "soup"}'), completion('{"dish": "soup"}'))
     playground = book.playground(prompt="What is for lunch?")
     playground.picker.form = {"name": "Meal", "fields": [{"name": "dish", "kind": "str"}]}
@@ -255,7 +255,7 @@ def test_the_name_of_a_type_does_not_become_code(notebook: Make, name: str) -> N
         compile(playground.code, "cell", "exec")
 
 
-def test_a_schema_without_a_name_is_said(notebook: Make) -> None:
+def test_code_says_that_a_schema_has_no_name(notebook: Make) -> None:
     book = notebook(stream(PERSON))
 
     class Hidden(msgspec.Struct):
@@ -267,7 +267,7 @@ def test_a_schema_without_a_name_is_said(notebook: Make) -> None:
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["in a variable", "imported"])
-def test_tools(notebook: Make, named: bool) -> None:
+def test_code_with_tools_asks_the_same(notebook: Make, named: bool) -> None:
     plain = whole_call(("call_1", "add", SUM), text="")
     book = notebook(
         calling(("call_1", SUM)), stream("42."), plain, completion("42."), **({"plus": add} if named else {})
@@ -282,7 +282,7 @@ def test_tools(notebook: Make, named: bool) -> None:
     assert [len(body["messages"]) for body in book.server.bodies] == [1, 3, 1, 3]
 
 
-def test_tools_with_a_start_that_is_only_of_the_first_answer(notebook: Make) -> None:
+def test_code_with_tools_gives_the_start_to_the_first_answer_only(notebook: Make) -> None:
     plain = whole_call(("call_1", "add", SUM), text=" see.")
     streamed = calling(("call_1", SUM), text=" see.")
     book = notebook(streamed, stream("42."), plain, completion("42."))

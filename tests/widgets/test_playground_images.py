@@ -55,7 +55,7 @@ def test_an_image_for_a_model_that_sees_arrives_byte_for_byte() -> None:
 
 
 @answers(stream("Hi"))
-def test_what_is_no_image_is_refused_by_name(bench: Bench) -> None:
+def test_a_file_that_is_not_an_image_is_refused_by_name(bench: Bench) -> None:
     with pytest.raises(mf.MediaError, match=r"<b>drawing</b>\.svg"):
         bench.playground.attach(b"<svg/>", name="<b>drawing</b>.svg")
     assert bench.playground.media == {}

@@ -30,7 +30,7 @@ HOSTILE = "<img src=x onerror=alert(1)>\n\"'&<script>alert(2)</script> ![a](http
 
 
 @answers(stream(*(f"{n} " for n in range(500))))
-def test_batches_are_numbered_and_each_word_is_told_once(bench: Bench) -> None:
+def test_batches_are_numbered_and_each_word_is_sent_once(bench: Bench) -> None:
     bench.ask("Count")
     bench.wait()
     [start], [end] = bench.of("start"), bench.of("end")
@@ -113,7 +113,7 @@ def test_what_goes_wrong_in_a_callback_is_shown_on_the_widget(bench: Bench) -> N
 
 
 @answers(slow())
-def test_a_page_that_loads_in_mid_stream_is_told_everything_so_far(bench: Bench) -> None:
+def test_a_page_that_loads_in_mid_stream_gets_everything_so_far(bench: Bench) -> None:
     bench.ask(prefill="So ")
     eventually(lambda: len(bench.of("batch")) >= 3, "three batches")
     bench.receive("hello")

@@ -128,7 +128,7 @@ def test_tools_of_the_provider_go_along_in_every_form(build: Build, adder: Adder
     assert repr(search) in bench.playground.code
 
 
-def test_each_answer_of_a_run_is_told_for_itself(build: Build, adder: Adder) -> None:
+def test_each_answer_of_a_run_is_sent_separately(build: Build, adder: Adder) -> None:
     bench = build(
         calling(("call_1", SUM), text="Let me see."), stream("It is ", "42."), tools=[adder.add], approve="auto"
     )

@@ -183,7 +183,7 @@ def test_a_part_of_an_answer_can_be_gone_on_from(bench: Bench) -> None:
 
 
 @answers(stream("Red"))
-def test_there_is_no_going_on_from_nothing(bench: Bench) -> None:
+def test_without_an_answer_there_is_nothing_to_go_on_from(bench: Bench) -> None:
     playground = ask(bench)
     with pytest.raises(mf.BadRequestError, match="no text to go on from"):
         playground.continue_from(text=" ")

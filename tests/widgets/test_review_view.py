@@ -101,7 +101,7 @@ def test_going_on_and_back_ends_at_the_ends() -> None:
         assert view.row["position"] == queue[number]
 
 
-def test_what_does_not_fit_is_said_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_that_does_not_fit_is_reported_and_changes_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     view = reviewed()
     said: list[Any] = []
     monkeypatch.setattr(view, "send", lambda content, **_: said.append(content))
@@ -152,7 +152,7 @@ def test_a_text_next_to_a_picture_highlights_its_quotes_only(tmp_path: Path) -> 
         assert [field["found"] for field in row["fields"]][:2] == ["yes", others]
 
 
-def test_an_address_of_a_picture_is_said_and_not_loaded() -> None:
+def test_an_address_of_a_picture_is_shown_and_not_loaded() -> None:
     frame = pd.DataFrame({"photo": ["https://example.com/a.png"]})
     model = Scripted(lambda messages: Person("Ada"))
     result = mf.extract(frame, Person, model=model, images="photo", progress=False, store=False)
@@ -187,7 +187,7 @@ def test_twenty_thousand_rows_open_at_once_and_a_decision_takes_no_longer() -> N
     assert len(json.dumps([view.row, view.status])) < 5_000
 
 
-def test_pieces_of_quotes_that_overlap() -> None:
+def test_overlapping_quotes_are_cut_into_pieces() -> None:
     assert segments_of("abcdef", [(0, 4, 1), (2, 6, 2)]) == [["ab", [1]], ["cd", [1, 2]], ["ef", [2]]]
     assert segments_of("", []) == [["", []]]
 

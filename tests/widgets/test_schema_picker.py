@@ -172,7 +172,7 @@ def test_the_page_picks_by_its_trait(open_picker: Open) -> None:
 # What is said of it
 
 
-def test_the_fields_and_the_way_are_told(open_picker: Open) -> None:
+def test_the_fields_and_the_way_of_asking_are_sent(open_picker: Open) -> None:
     told = open_picker(value=Person).described
     assert told["doc"] == "A person."
     assert [(field["path"], field["type"]) for field in told["fields"]] == [("name", "str"), ("age", "int")]
@@ -218,13 +218,13 @@ def test_the_texts_that_are_sent_come_when_the_page_asks(open_picker: Open) -> N
     assert sent["json_schema"]["schema"] == wire_schema(Person).schema
 
 
-def test_of_a_broken_type_the_page_is_told_the_error_instead(open_picker: Open) -> None:
+def test_of_a_broken_type_the_page_gets_the_error_instead(open_picker: Open) -> None:
     picker = open_picker(value=Wordless)
     receive(picker, "details")
     assert [(told["type"], told["name"]) for told in picker.told] == [("problem", "SchemaError")]
 
 
-def test_of_text_there_are_no_details(open_picker: Open) -> None:
+def test_a_text_answer_has_no_details(open_picker: Open) -> None:
     picker = open_picker()
     receive(picker, "details")
     assert picker.told == [{"type": "details", "schema": "", "parts": ()}]
@@ -252,7 +252,7 @@ def test_a_form_of_a_wrong_shape_is_a_problem(open_picker: Open) -> None:
     assert picker.problems[0][0] == "fields"
 
 
-def test_use_it_builds_offers_and_picks(open_picker: Open) -> None:
+def test_using_a_form_builds_offers_and_picks_its_struct(open_picker: Open) -> None:
     picker = open_picker(schemas=[Person])
     receive(picker, "use", form=CAT)
     assert (picker.schema, names(picker, "built")) == ("Cat", ["Cat"])
@@ -269,7 +269,7 @@ def test_what_is_built_is_what_the_code_says(open_picker: Open) -> None:
     assert wire_schema(space["Cat"]).schema == wire_schema(type_).schema
 
 
-def test_a_form_that_is_no_struct_builds_nothing_and_says_why(open_picker: Open) -> None:
+def test_a_form_that_does_not_make_a_struct_builds_nothing_and_says_why(open_picker: Open) -> None:
     picker = open_picker()
     receive(picker, "use", form={**CAT, "name": "import"})
     assert picker.told[-1]["type"] == "problem"

@@ -63,7 +63,7 @@ def named(name: str) -> mf.ChatCompletion:
         ),
     ],
 )
-def test_each_provider_is_told_by_its_own_rules(name: str, way: str, titles: list[str]) -> None:
+def test_each_provider_is_described_by_its_own_rules(name: str, way: str, titles: list[str]) -> None:
     found = sending(named(name), Person)
     assert found.way == way
     assert [title for title, _ in found.parts] == titles
@@ -115,19 +115,19 @@ def test_where_nothing_is_enforced_nothing_is_marked_either() -> None:
         (3, "goes back with its error, at most 3 times."),
     ],
 )
-def test_it_is_said_how_often_an_answer_goes_back(reasks: int, said: str) -> None:
+def test_the_sentences_say_how_often_an_answer_goes_back(reasks: int, said: str) -> None:
     model = model_at("http://127.0.0.1:1/v1", profile={"reasks": reasks})
     assert said in sending(model, Person).notes[-1]
 
 
-def test_a_root_that_is_no_object_is_said_to_be_wrapped() -> None:
+def test_the_sentences_say_that_a_root_other_than_an_object_is_wrapped() -> None:
     found = sending(named("openai/gpt-4.1"), list[int])
     assert found.wrapped
     assert any('the answer travels under "value"' in note for note in found.notes)
     assert not sending(named("openai/gpt-4.1"), Person).wrapped
 
 
-def test_what_the_schemas_cannot_say_in_full_is_said() -> None:
+def test_limits_that_a_schema_cannot_express_are_named() -> None:
     class Free(msgspec.Struct):
         anything: Any
 

@@ -119,7 +119,7 @@ def test_a_struct_without_fields_is_refused() -> None:
     assert problems(form()) == [("fields", "A Struct needs a field.")]
 
 
-def test_what_msgspec_does_not_take_is_said_in_its_words() -> None:
+def test_a_type_that_msgspec_refuses_is_reported_in_its_words() -> None:
     [problem] = problems(form(FieldForm(name="a", kind="int", most=str(2**70))))
     assert problem.reason.startswith("msgspec does not take this: Integer bounds")
 
@@ -182,7 +182,7 @@ def test_code_that_runs_and_the_type_that_is_built_have_the_same_schemas(made: S
             assert (ours.schema, ours.unenforced) == (theirs.schema, theirs.unenforced)
 
 
-def test_the_property_above_meets_forms_without_problems() -> None:
+def test_the_forms_that_are_drawn_include_ones_without_problems() -> None:
     assert len(seen) > 3
     good = form(FieldForm(name="µ", kind="choice", words="a,'b',\"c\"\n", many=True, least="1", optional=True))
     assert problems(good) == []

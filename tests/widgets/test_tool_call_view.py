@@ -131,7 +131,7 @@ Watch = Callable[..., Watched]
 # -- what it can be given ------------------------------------------------------------------------------------------
 
 
-def test_it_looks_on_while_somebody_else_reads_a_stream(watch: Watch, server: Server) -> None:
+def test_a_view_follows_a_stream_that_somebody_else_reads(watch: Watch, server: Server) -> None:
     answer = model_at(server.url)("Hi", tool_schemas=mf.tool_schemas([add]), stream=True)
     view = watch(answer)
     assert (view.state, view.value, server.bodies) == ("running", [], [])
@@ -175,7 +175,7 @@ def test_what_run_tools_returned_is_shown_step_by_step_with_its_results(watch: W
     assert (lane["phase"], lane["result"], ">It is 42.<" in view.lanes["html"]) == ("done", "42", True)
 
 
-def test_an_aggregator_that_is_fed_by_hand_rests_when_its_calls_are_whole_and_wakes_again(watch: Watch) -> None:
+def test_a_view_ends_when_the_calls_of_a_hand_fed_aggregator_are_whole_and_goes_on_with_the_next(watch: Watch) -> None:
     calls = mf.ToolCallAggregator()
     view = watch(calls, tools=[add])
     calls.process(0, "c1", "add", '{"a": 1, ')
@@ -204,12 +204,12 @@ def test_fragments_of_one_view_are_the_source_of_another(watch: Watch) -> None:
 
 
 @pytest.mark.parametrize("source", ["text", b"bytes", {"a": 1}, 3])
-def test_what_it_cannot_show_is_refused(source: Any) -> None:
+def test_a_view_refuses_a_source_that_it_cannot_show(source: Any) -> None:
     with pytest.raises(TypeError, match=f"ToolCallView: expected a stream.*got {type(source).__name__}"):
         ToolCallView(source)
 
 
-def test_it_says_in_one_line_what_it_is(watch: Watch) -> None:
+def test_a_widget_prints_as_one_line(watch: Watch) -> None:
     assert repr(watch()) == "ToolCallView(0 calls, idle)"
     assert repr(watch([(0, 0, "c", "add", SUM)])) == "ToolCallView(1 call, complete)"
 
@@ -217,7 +217,7 @@ def test_it_says_in_one_line_what_it_is(watch: Watch) -> None:
 # -- what a parent tells -------------------------------------------------------------------------------------------
 
 
-def test_a_parent_begins_adds_and_ends(watch: Watch) -> None:
+def test_a_parent_can_begin_feed_and_end_a_view(watch: Watch) -> None:
     view = watch()
     seen: list[Any] = []
     view.observe(lambda change: seen.append(change["new"]), "value")
@@ -233,7 +233,7 @@ def test_a_parent_begins_adds_and_ends(watch: Watch) -> None:
     assert (view.state, view.value, view.told("start")[-1]["tools"]) == ("running", [], {})
 
 
-def test_badges_are_those_of_the_aggregator(watch: Watch) -> None:
+def test_badges_equal_those_of_the_aggregator(watch: Watch) -> None:
     view = watch()
     view.begin([add])
     view.add(ToolCallDelta(0, None, "add", '{"a": 1'))
@@ -314,7 +314,7 @@ def test_ten_parallel_calls_of_200_kb_take_little_time(watch: Watch) -> None:
     assert [call.arguments for call in view.value] == [json.loads(text)] * 10
 
 
-def test_a_page_that_has_missed_something_is_told_all_of_it(watch: Watch) -> None:
+def test_a_page_that_has_missed_something_gets_all_of_it(watch: Watch) -> None:
     view = watch([(0, 0, "c", "add", SUM)], tools=[add])
     view.page("hello", run=0, seq=0)
     told = view.told("progress")[-1]
@@ -583,7 +583,7 @@ def test_what_goes_wrong_is_raised_or_shown(watch: Watch) -> None:
     assert view.told("state")[-1]["error"][0] == "AuthenticationError"
 
 
-def test_it_looks_on_while_run_tools_runs(watch: Watch, server: Server) -> None:
+def test_a_view_follows_run_tools(watch: Watch, server: Server) -> None:
     view = watch(tools=[add], approve="auto")
     keywords: dict[str, Any] = {"on_event": view.add, "on_request": view.ask, "on_result": view.result}
     final = mf.run_tools(model_at(server.url), "How much?", tools=[add], **keywords)
@@ -695,7 +695,7 @@ def test_a_page_gets_the_first_calls_and_the_number_of_the_others_while_python_h
     assert (small["more"], small["note"]) == (0, "")
 
 
-def test_a_page_that_watches_is_told_of_calls_that_it_does_not_get(watch: Watch) -> None:
+def test_a_page_learns_how_many_calls_it_does_not_get(watch: Watch) -> None:
     view = watch()
     view.begin()
     for number in range(CALLS + 2):
@@ -742,7 +742,7 @@ def test_nobody_can_approve_a_call_that_no_page_shows_whole(watch: Watch, source
     assert view.ask(hidden) is None
 
 
-def test_questions_are_noted_as_seen_in_time_that_their_number_bounds(watch: Watch) -> None:
+def test_noting_questions_as_seen_takes_time_in_proportion_to_their_number(watch: Watch) -> None:
     view = watch(many(CALLS))
     for call in view.value:
         view._question(call)

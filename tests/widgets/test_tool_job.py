@@ -27,7 +27,7 @@ class Watched(ToolJob):
         self.start()
 
 
-def test_it_ends_complete_with_its_value() -> None:
+def test_a_job_ends_complete_with_its_value() -> None:
     job = Watched(lambda _job: 7)
     assert job.wait(10)
     assert (job.state, job.value, job.error, job.ends) == ("complete", 7, None, ["complete"])
@@ -36,7 +36,7 @@ def test_it_ends_complete_with_its_value() -> None:
 
 
 @pytest.mark.parametrize("error", [ServerError("boom"), ZeroDivisionError("oh"), StreamInterruptedError("it broke")])
-def test_what_it_raises_is_its_error(error: Exception) -> None:
+def test_what_a_job_raises_is_its_error(error: Exception) -> None:
     def work(_job: ToolJob) -> None:
         raise error
 
@@ -45,7 +45,7 @@ def test_what_it_raises_is_its_error(error: Exception) -> None:
     assert (job.state, job.error, job.ends) == ("failed", error, ["failed"])
 
 
-def test_a_stop_ends_what_it_waits_for() -> None:
+def test_a_stop_ends_what_a_job_waits_for() -> None:
     def work(job: Any) -> None:
         job.gate.wait(LONG)
         job.check()
@@ -77,7 +77,7 @@ def test_a_stop_cancels_the_stream() -> None:
     assert job.state == "stopped"
 
 
-def test_what_fails_by_itself_while_it_is_stopped_has_failed() -> None:
+def test_a_job_that_fails_while_it_is_stopped_has_failed() -> None:
     def work(job: Any) -> None:
         job.gate.wait(LONG)
         raise ServerError("boom")

@@ -91,7 +91,7 @@ def test_a_call_says_its_name_id_and_arguments() -> None:
     assert (custom["name"], custom["text"]) == ("sql", "SELECT 1")
 
 
-def test_an_address_is_told_as_text() -> None:
+def test_an_address_is_shown_as_text() -> None:
     image = parts(EVERYTHING[6])[0]
     assert image == {
         "key": "content:0",
@@ -162,7 +162,7 @@ def test_an_edit_that_changes_nothing_gives_the_same_message(found: list[dict[st
 
 
 @pytest.mark.parametrize("message", EVERYTHING)
-def test_each_of_these_too(message: dict[str, Any]) -> None:
+def test_an_unchanged_edit_keeps_unusual_messages_too(message: dict[str, Any]) -> None:
     assert edited(message, kept(message)) == message
 
 
@@ -227,7 +227,7 @@ def test_a_turn_gets_another_role() -> None:
     assert result == {"role": "tool", "tool_call_id": "c", "content": "1"}
 
 
-def test_a_file_that_is_gone_is_said_and_not_left_out() -> None:
+def test_a_file_that_is_gone_is_named_and_not_left_out() -> None:
     with pytest.raises(MediaError, match="Add it again"):
         edited({"role": "user", "content": "a"}, [{"key": "content"}, {"attachment": "1"}])
 

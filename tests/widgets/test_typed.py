@@ -63,7 +63,7 @@ def test_a_message_of_many_texts_is_searched_once(monkeypatch: pytest.MonkeyPatc
     assert len(searches) == 1
 
 
-def test_a_message_without_one_is_passed_on_as_it_is() -> None:
+def test_a_message_without_a_key_is_passed_on_as_it_is() -> None:
     content = {"type": "edit", "parts": [{"text": "x"}, (1, [2])]}
     assert without_keys(content) is content
 
@@ -106,7 +106,7 @@ def test_a_trait_from_the_page_is_set_without_a_key_and_the_page_is_told(view: V
     assert "CANARY" not in json.dumps([sent, view.get_state(), view._drawn()], default=str)
 
 
-def test_nothing_is_said_of_other_texts() -> None:
+def test_no_notice_appears_for_other_texts() -> None:
     with_key = mf.PrefillEditor()
     sent = told(with_key)
     with_key.set_state({"value": "So hf_hub_download"})

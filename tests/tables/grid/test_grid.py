@@ -152,7 +152,7 @@ def test_a_wrong_prompt_is_named(server: Server) -> None:
         quiet({"one": "{text}", "two": "{txt}"}, INPUTS, models=model_at(server.url))
 
 
-def test_what_failed_is_wrong_and_is_said() -> None:
+def test_a_failed_answer_counts_as_wrong_and_is_reported() -> None:
     with serving(error(400, "no")) as server:
         result = quiet("Say {text}", ["a", "b"], models=model_at(server.url), score=["x", "y"])
     scores = result.mf.scores()
