@@ -99,7 +99,7 @@ def a_list(kind: int, count: int, data: bytes) -> bytes:
         (nested(100_000), "4 lists deep"),
         (a_list(8, 2**60, bytes(1_000)), "at most 1,000,000 are read"),
         (a_list(0, 10_000_000, bytes(10_000_000)), "at most 1,000,000 are read"),
-        (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**63) + bytes(1_000), "at most 10,000 are read"),
+        (b"GGUF" + struct.pack("<IQQ", 3, 0, 2**63) + bytes(1_000), "at most 10,000 pairs"),
     ],
     ids=["depth", "texts", "numbers", "pairs"],
 )
