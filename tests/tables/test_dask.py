@@ -6,7 +6,6 @@ import asyncio
 import datetime
 import decimal
 import json
-import multiprocessing
 import os
 import pickle
 import signal
@@ -37,6 +36,7 @@ from msgflux_nb.tables.distributed.share import Desk, Terms, own_path
 from msgflux_nb.tables.run import kernel_memory
 from tests.scripted import Reply, completion, error
 from tests.tables.counting import KEY, Counting, Person, counting, named, restart_kernel
+from tests.tables.forks import preload
 
 __all__ = ["counting"]
 
@@ -76,10 +76,7 @@ def _workers_are_forked() -> Iterator[None]:
     """
     with dask.config.set({"distributed.worker.multiprocessing-method": "forkserver"}):
         get_mp_context()  # sets Dask's own list of imports, which the next line replaces
-        ours = ["msgflux_nb.dask", "msgflux_nb.tables.distributed.part"]
-        multiprocessing.get_context("forkserver").set_forkserver_preload(
-            ["distributed", "distributed.nanny", "dask.dataframe", *ours]
-        )
+        preload()
         yield
 
 
@@ -93,7 +90,8 @@ def cluster() -> Iterator[LocalCluster]:
 
 
 def small_cluster() -> LocalCluster:
-    return LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0")
+    key = {"OPENAI_API_KEY": KEY}
+    return LocalCluster(n_workers=2, threads_per_worker=1, processes=True, dashboard_address=":0", env=key)
 
 
 @pytest.fixture

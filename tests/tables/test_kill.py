@@ -6,24 +6,27 @@
 from __future__ import annotations
 
 import collections
+import itertools
 import os
 import signal
 import sqlite3
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from multiprocessing.context import ForkServerProcess
 from pathlib import Path
 
 import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.storage.answers import open_store
+from msgflux_nb.storage.batches import BatchRecords, Record
 from tests.moments import LONG
 from tests.scripted import Reply, error
 from tests.tables.counting import KEY, Counting, Person, counting, named, restart_kernel
+from tests.tables.forks import FORKS, preload
 
 __all__ = ["counting"]
 
@@ -32,28 +35,20 @@ SILENT_FROM = 3 * ROWS // 4
 TEXTS = [f"row {number}" for number in range(ROWS)]
 TIMES = range(int(os.environ.get("MSGFLUX_KILLS", "2")))
 
-SCRIPT = """
-import os, signal, sys
-import msgflux_nb as mf
-from msgflux_nb.storage.batches import BatchRecords
-from msgflux_nb.storage.answers import open_store
-from tests.tables.counting import Person
 
-url, path, key, deadly = *sys.argv[1:4], int(sys.argv[4])
-store, put, puts = open_store(path), BatchRecords.put_soon, 0
+def batch(url: str, path: Path, deadly: int) -> None:
+    """Ask for all rows, in a separate process; kill it in the middle of that write."""
+    store, put, puts = open_store(path), BatchRecords.put_soon, itertools.count(1)
 
-def put_or_die(records, record):
-    global puts
-    puts += 1
-    if puts == deadly:  # SIGKILL from within SQLite, while it executes the statement
-        store.worker.file._connection.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 8)
-    put(records, record)
+    def put_or_die(records: BatchRecords, record: Record) -> None:
+        if next(puts) == deadly:  # SIGKILL from within SQLite, while it executes the statement
+            store.worker.file._connection.set_progress_handler(lambda: os.kill(os.getpid(), signal.SIGKILL), 8)
+        put(records, record)
 
-BatchRecords.put_soon = put_or_die
-model = mf.Model.chat_completion("scripted", base_url=url, api_key=key, max_retries=0, profile={"reasks": 0})
-texts = [f"row {number}" for number in range({ROWS})]
-mf.extract(texts, Person, model=model, store=path, max_concurrency={AT_ONCE}, progress=False)
-""".replace("{ROWS}", str(ROWS)).replace("{AT_ONCE}", str(AT_ONCE))
+    BatchRecords.put_soon = put_or_die  # type: ignore[method-assign]
+    options = {"max_retries": 0, "profile": {"reasks": 0}}
+    model = mf.Model.chat_completion("scripted", base_url=url, api_key=KEY, **options)
+    mf.extract(TEXTS, Person, model=model, store=path, max_concurrency=AT_ONCE, progress=False)
 
 
 @pytest.fixture
@@ -61,10 +56,18 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "run.sqlite"
 
 
-def start(counting: Counting, path: Path, *, deadly: int = 0) -> subprocess.Popen[bytes]:
+def start(counting: Counting, path: Path, *, deadly: int = 0) -> ForkServerProcess:
     """Start the batch in a separate process, which kills itself in the middle of that write."""
-    command = [sys.executable, "-c", SCRIPT, counting.server.url, str(path), KEY, str(deadly)]
-    return subprocess.Popen(command, cwd=Path(__file__).parents[2])
+    preload()
+    process = FORKS.Process(target=batch, args=(counting.server.url, path, deadly))
+    process.start()
+    return process
+
+
+def check_that_it_was_killed(process: ForkServerProcess) -> None:
+    """Wait for the end of a process, and check that a signal ended it."""
+    process.join(60)
+    assert process.exitcode == -signal.SIGKILL
 
 
 def unhurried(text: str) -> Reply:
@@ -97,7 +100,7 @@ def to_be_killed(counting: Counting, path: Path) -> Iterator[None]:
         yield
     finally:
         child.kill()
-        assert child.wait(30) == -signal.SIGKILL
+        check_that_it_was_killed(child)
         counting.reply = usual
 
 
@@ -115,7 +118,7 @@ def kill_while_the_log_grows(counting: Counting, path: Path) -> None:
 
 
 def kill_in_a_statement(counting: Counting, path: Path) -> None:
-    assert start(counting, path, deadly=ROWS // 2).wait(60) == -signal.SIGKILL
+    check_that_it_was_killed(start(counting, path, deadly=ROWS // 2))
 
 
 KILLS = {"half": kill_at_half, "log": kill_while_the_log_grows, "statement": kill_in_a_statement}
