@@ -109,7 +109,7 @@ def test_a_long_block_is_not_drawn_whole_for_each_batch(name: str, monkeypatch: 
     assert max(drawn) > 80_000  # but it is drawn
 
 
-def test_the_styles_of_a_table_are_told_once() -> None:
+def test_the_styles_of_a_table_are_sent_once() -> None:
     text = "🐚\n\n| a | b |\n|---|--:|\n" + "| one word | **two** words |\n" * 40
     told = written(text, 12)
     assert told.open == told.feed.whole()["open"]
