@@ -404,6 +404,27 @@ class Person(msgspec.Struct):
     name: str
 
 
+def test_keys_share_kept_answers_and_addresses_and_models_do_not(tmp_path: Path) -> None:
+    reply = completion('{"name": "Ada"}')
+    with serving(reply) as server, serving(reply) as other:
+
+        def ask(key: str, url: str = server.url, name: str = "m") -> tuple[bool, str]:
+            where = {"base_url": url, "api_key": key}
+            kept = mf.Model.chat_completion(name, cache=tmp_path / "cache.sqlite", **where)
+            frame = mf.extract(
+                ["Ada"],
+                Person,
+                model=mf.Model.chat_completion(name, **where),
+                store=tmp_path / "rows.sqlite",
+                progress=False,
+            )
+            return kept("Hi").metadata.cached, frame["_status"][0]
+
+        assert [ask("first-key-000000"), ask("second-key-11111")] == [(False, "ok"), (True, "cached")]
+        assert ask("first-key-000000", other.url) == (False, "ok")
+        assert ask("first-key-000000", name="n") == (False, "ok")
+
+
 UNREAD: dict[str, str] = {
     "no JSON": "no: SECRETS",
     "JSON that is cut": '{"name": "SECRETS',
