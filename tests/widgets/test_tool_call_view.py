@@ -721,6 +721,12 @@ def test_what_a_page_gets_of_a_run_is_bounded_in_all_its_parts(watch: Watch) -> 
     assert "the arguments of 97 calls are not shown whole" in told["note"]
 
 
+def test_a_page_gets_the_beginning_of_the_id_and_name_of_a_call_that_it_does_not_get_whole(watch: Watch) -> None:
+    for text, length in (("{}", 1_000), ('{"a": "' + "x" * CHARACTERS + '"}', 200)):
+        final = whole_of(watch([(0, 0, "c" * 1_000, "n" * 1_000, text)]))["lanes"]["0"]["final"]
+        assert (len(final["id"]), len(final["name"])) == (length, length)
+
+
 def test_a_page_that_loads_gets_many_fragments_joined(watch: Watch) -> None:
     view = watch([(0, ms, "c", "add", "{" if not ms else " ") for ms in range(30_000)])
     told = whole_of(view)
