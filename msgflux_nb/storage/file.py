@@ -1,7 +1,7 @@
 """One SQLite file: opens, checks, reads and writes it, by one thread at a time and without long waits.
 
-A lock of another process becomes an error after a moment; the caller decides how long to retry. If an open file is
-deleted or replaced, which SQLite does not notice, its contents are written to the file at the path.
+A lock of another process becomes an error after a moment; the caller decides how long to retry. If an open file or its
+log is deleted or replaced, which SQLite does not notice, its contents are written to the file at the path.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from ..errors import StoreError
 from .layout import TABLES, bring_up_to_date, refuse_foreign, transaction
+from .log import Log, identity
 
 __all__ = ["BusyError", "File", "SqliteFile", "Statement"]
 
@@ -79,6 +80,7 @@ class SqliteFile:
         self._pid = os.getpid()
         self._inherited: list[sqlite3.Connection] = []
         self._identity: tuple[int, int] | None = None
+        self._log: Log | None = None
         self._rescued: sqlite3.Connection | None = None
         self._done: str | None = None
         self._unsteady = 0
@@ -133,11 +135,13 @@ class SqliteFile:
 
     def reopen(self) -> None:
         """Reopen the file after a failure, unless that would lose its contents."""
-        connection = self._connection
-        with contextlib.suppress(OSError):
-            if connection is not None and self.lasts and _identity(self.path) == self._identity:
-                connection.close()
+        connection, log = self._connection, self._log
+        with contextlib.suppress(OSError, sqlite3.Error):
+            if connection is None or self.path is None or log is None:
+                return
+            if identity(self.path) == self._identity and log.moved() is None:
                 self._connection = None
+                connection.close()
 
     def close(self) -> None:
         """Close the file."""
@@ -150,12 +154,15 @@ class SqliteFile:
 
     def followed(self) -> str | None:
         """Make sure that this is the file at the path; return a sentence about what had to be done, or None."""
-        if self.path is not None and self._connection is not None and self._identity is not None:
-            now = self._guarded(lambda _: _identity(self.path))
+        path = self.path
+        if path is not None and self._connection is not None and self._identity is not None:
+            now = self._guarded(lambda _: identity(path))
             if now is None or (now != self._identity and self._unsteady < _UNSTEADY):
                 self._leave(self._connection, gone=now is None)
-            elif self._guarded(self._shrank):
-                self._guarded(self._restore)
+            else:
+                self._guarded(self._follow_log)
+                if self._guarded(self._shrank):
+                    self._guarded(self._restore)
         if self._rescued is not None:
             self.open()
         done, self._done = self._done, None
@@ -174,6 +181,42 @@ class SqliteFile:
         else:
             copy.close()
         self._tell("deleted" if gone else "replaced by another file", written=whole)
+
+    def _follow_log(self, connection: sqlite3.Connection) -> None:
+        """Make sure that the log is the one that SQLite uses; write the contents of a lost log again."""
+        log, copy, written = self._log, None, True
+        assert log is not None
+        how = log.moved()
+        if how == "deleted" or (how is not None and self._unsteady < _UNSTEADY):
+            written = self._is_emptied(connection)
+        elif self._known(log.is_damaged(connection)):
+            how, written = "damaged", False
+        else:
+            return
+        if not written:
+            copy = _copy_of_cache(connection)
+        if how == "damaged":
+            log.clear()
+        connection.close()
+        self._connection, self._rescued = None, copy
+        left = "was written again" if written or copy is not None else "may be lost"
+        self._done = f"the log of the store {self.name} was {how} while it was in use; what only it held {left}"
+        self.open()
+
+    def _is_emptied(self, connection: sqlite3.Connection) -> bool:
+        """Whether the log, also a deleted one that is still open, could be copied into the file."""
+        try:
+            (held, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        except sqlite3.OperationalError as error:
+            if _is_busy(error):
+                raise
+            return False
+        return not self._known(None if held else False)
+
+    def _known(self, answer: bool | None) -> bool:
+        if answer is None:
+            raise BusyError(f"the store {self.name} cannot be used now: it is locked by another process")
+        return answer
 
     def _shrank(self, _: object) -> bool:
         """Whether the file is smaller than before."""
@@ -233,7 +276,8 @@ class SqliteFile:
                 connection.execute("PRAGMA journal_mode=WAL")
                 connection.execute("PRAGMA synchronous=NORMAL")
             bring_up_to_date(connection)
-            before, self._identity = self._identity, None if path is None else _identity(path)
+            before, self._identity = self._identity, None if path is None else identity(path)
+            self._log = None if path is None else Log(path)
             if self._identity != before:
                 self._size = 0
         except BaseException:
@@ -270,15 +314,6 @@ def _empty() -> sqlite3.Connection:
     return connection
 
 
-def _identity(path: Path | None) -> tuple[int, int] | None:
-    assert path is not None
-    try:
-        found = os.stat(path)
-    except (FileNotFoundError, NotADirectoryError):
-        return None
-    return found.st_dev, found.st_ino
-
-
 def _authorized(action: int, one: str | None, two: str | None, database: str | None, within: str | None) -> int:
     """Refuse the actions of triggers and views, which another user may add to the file after the check."""
     return sqlite3.SQLITE_OK if within is None else sqlite3.SQLITE_DENY
@@ -305,6 +340,21 @@ def _copy_in_memory(connection: sqlite3.Connection) -> sqlite3.Connection:
     connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     connection.backup(copy)
     return copy
+
+
+def _copy_of_cache(connection: sqlite3.Connection) -> sqlite3.Connection | None:
+    """Return a copy of a file without its log, if this connection remembers all that was in it, else None."""
+    copy = sqlite3.connect("", check_same_thread=False, isolation_level=None)
+    try:
+        connection.backup(copy)
+        if _is_whole(copy):
+            return copy
+    except sqlite3.OperationalError as error:
+        if _is_busy(error):
+            copy.close()
+            raise
+    copy.close()
+    return None
 
 
 def _remove_logs(path: Path | None) -> None:

@@ -332,7 +332,30 @@ def exchange(path: Path) -> None:
     os.replace(other, path)
 
 
-@pytest.mark.parametrize("act", [delete, lambda path: path.unlink(), delete_its_folder, exchange])
+def log_of(path: Path) -> Path:
+    return path.with_name(path.name + "-wal")
+
+
+def delete_logs(path: Path) -> None:
+    log_of(path).unlink()
+    path.with_name(path.name + "-shm").unlink()
+
+
+def exchange_log(path: Path) -> None:
+    path.with_name("other").write_bytes(b"")
+    os.replace(path.with_name("other"), log_of(path))
+
+
+LOST_LOGS: list[Callable[[Path], object]] = [
+    lambda path: log_of(path).unlink(),
+    lambda path: path.with_name(path.name + "-shm").unlink(),
+    delete_logs,
+    exchange_log,
+    lambda path: os.truncate(log_of(path), 0),
+]
+
+
+@pytest.mark.parametrize("act", [delete, lambda path: path.unlink(), delete_its_folder, exchange, *LOST_LOGS])
 def test_what_a_store_held_that_is_gone_is_written_there_again(
     counting: Counting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, act: Callable[[Path], object]
 ) -> None:
@@ -349,6 +372,60 @@ def test_what_a_store_held_that_is_gone_is_written_there_again(
     restart_kernel(monkeypatch)
     assert set(extracted(counting, path)[0]["_status"]) == {"cached"}
     assert counting.calls == 60
+
+
+@pytest.mark.parametrize("act", LOST_LOGS)
+def test_two_users_of_a_store_both_survive_the_loss_of_its_log(path: Path, act: Callable[[Path], object]) -> None:
+    one, two = Store(path), Store(path)
+    one.put("a", "u", b"{}", b"1")
+    two.put("b", "u", b"{}", b"2")
+    act(path)
+    for number, store in enumerate((one, two, one, two)):
+        with contextlib.suppress(mf.StoreError):  # the other user may have to let go of the log first
+            store.put(f"c{number}", "u", b"{}", b"3")
+    wait_until(lambda: not one.worker.waiting and not two.worker.waiting)
+    assert all(store.get(f"c{number}") == b"3" for store in (one, two) for number in range(4))
+    assert any("while it was in use" in said for said in one.worker.problems)
+    if act is not LOST_LOGS[-1]:  # else neither of the two may remember what the other wrote
+        assert [store.get(key) for store in (one, two) for key in ("a", "b")] == [b"1", b"2"] * 2
+    one.close()
+    two.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+        assert connection.execute("SELECT count(*) FROM answers").fetchone()[0] >= 4
+
+
+@pytest.mark.parametrize("half", [False, True])
+def test_a_log_that_is_damaged_after_other_pages_were_read_says_that_answers_may_be_lost(
+    path: Path, half: bool
+) -> None:
+    store = Store(path)
+    for number in range(20):
+        store.put(f"a{number}", "u", b"{}", os.urandom(100_000))
+    os.truncate(log_of(path), log_of(path).stat().st_size // 2 if half else 0)
+    store.worker.ask(lambda: store.worker.file._connection.execute("PRAGMA shrink_memory"))  # type: ignore[attr-defined]
+    store.put("b", "u", b"{}", b"2")
+    assert "may be lost" in store.worker.problems[0]
+    assert store.get("b") == b"2"
+    store.close()
+    with sqlite3.connect(path) as connection:
+        assert connection.execute("PRAGMA quick_check").fetchone() == ("ok",)
+
+
+def test_what_another_program_does_with_the_log_is_no_fault(path: Path) -> None:
+    store = Store(path)
+    for number in range(4):
+        store.put(f"a{number}", "u", b"{}", os.urandom(100_000))
+        with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other:
+            other.execute("PRAGMA journal_size_limit=50000")
+            other.execute(f"PRAGMA wal_checkpoint({('TRUNCATE', 'RESTART', 'FULL', 'PASSIVE')[number]})")
+            store.worker.follow()
+            other.execute("UPDATE answers SET url = 'v'")
+            store.worker.follow()
+    store.put("b", "u", b"{}", b"2")
+    assert store.worker.problems == []
+    assert len(store) == 5
+    store.close()
 
 
 def test_a_store_that_is_deleted_at_the_very_end_is_noticed(counting: Counting, path: Path) -> None:
