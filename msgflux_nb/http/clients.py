@@ -32,7 +32,16 @@ from .user_clients import abounded, afrom_client, client_for, foreign_transport,
 if TYPE_CHECKING:
     from .async_client import AsyncClient
 
-__all__ = ["AnswerObserver", "aopen_bytes", "async_client", "message_of", "open_bytes", "parsed"]
+__all__ = [
+    "AnswerObserver",
+    "aopen_bytes",
+    "async_client",
+    "header_value",
+    "lowered",
+    "message_of",
+    "open_bytes",
+    "parsed",
+]
 
 
 class AnswerObserver(Protocol):
@@ -210,12 +219,13 @@ def parsed(url: str) -> httpx.URL:
     return httpx.URL(url)
 
 
-def _value(headers: Headers, wanted: bytes) -> str:
+def header_value(headers: Headers, wanted: bytes) -> str:
+    """Return the value of a header, all of its values if it is repeated; empty if it is missing."""
     return ",".join(value.decode("latin-1") for name, value in headers if name.lower() == wanted)
 
 
 def _reader(headers: Headers, limits: Bounds, *, stream: bool) -> tuple[Decoder | None, Meter]:
-    coding = _value(headers, b"content-encoding")
+    coding = header_value(headers, b"content-encoding")
     which = "stream" if stream else "answer"
     return decoder_of(coding, which, limits) if coding else None, Meter(limits, stream=stream)
 
@@ -238,7 +248,8 @@ async def _adecoded(
             yield held
 
 
-def _lowered(headers: Headers) -> dict[str, str]:
+def lowered(headers: Headers) -> dict[str, str]:
+    """Return headers as texts by names in lower case; any byte is a character, so that no value is refused."""
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in headers}
 
 
@@ -290,7 +301,7 @@ def _failure(
 ) -> MsgfluxError:
     if observer is not None:
         observer.body_of_error(body)
-    return failure_of(target, status, _lowered(headers), body)
+    return failure_of(target, status, lowered(headers), body)
 
 
 # -- the clients -------------------------------------------------------------------------------------------------------

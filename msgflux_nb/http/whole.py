@@ -17,7 +17,7 @@ from aiohttp.http_parser import RawResponseMessage
 from ..errors import RequestTimeoutError
 from .async_client import AsyncClient
 from .bounds import Bounds, bounds
-from .clients import aopen_bytes, async_client, parsed
+from .clients import aopen_bytes, async_client, header_value, lowered, parsed
 from .coding import decoder_of
 from .guard import Target, before_an_answer, failure_of, translated
 from .limits import Abort, Timeout
@@ -115,18 +115,16 @@ async def asend_whole(
                 raise
     head = heads[0]
     log_answered(place.host, head.code)
-    coding = head.headers.get("Content-Encoding")
-    if coding is not None:
+    if "Content-Encoding" in head.headers:
         with translated(target):
-            decoder = decoder_of(coding, "answer", limits)
+            decoder = decoder_of(header_value(head.raw_headers, b"content-encoding"), "answer", limits)
             if decoder is not None and head.code >= 300:
                 found = decoder.start(found, limits.error)
             elif decoder is not None:
                 found = decoder.feed(found)
     heard(head.raw_headers)
     if head.code >= 300:
-        lowered = {name.lower(): value for name, value in head.headers.items()}
-        raise failure_of(target, head.code, lowered, found[: limits.error])
+        raise failure_of(target, head.code, lowered(head.raw_headers), found[: limits.error])
     return found
 
 

@@ -157,7 +157,12 @@ async def _areplayed(
     from ..http.limits import pause
 
     replay = _Replay(exchange, context)
-    heard([(name.encode(), value.encode("latin-1", "replace")) for name, value in replay.line.headers.items()])
+    heard(
+        [
+            (name.encode("latin-1", "replace"), value.encode("latin-1", "replace"))
+            for name, value in replay.line.headers.items()
+        ]
+    )
     if replay.line.status is None or replay.line.status >= 300:
         for ms, _ in [*replay.chunks, (replay.line.ms, b"")]:
             await pause(abort, replay.wait(ms))

@@ -44,7 +44,9 @@ def retry_after_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
 
 def reset_seconds(headers: Mapping[str, str], *, now: float) -> Wait:
     """Return the seconds until an exhausted limit is reset, or None; header names are in lower case."""
-    resets = resets_of([(name.encode(), value.encode()) for name, value in headers.items()], now=now)
+    # Bytes that are no UTF-8 are surrogates here; no rate limit has any.
+    raw = [(name.encode("latin-1", "replace"), value.encode("latin-1", "replace")) for name, value in headers.items()]
+    resets = resets_of(raw, now=now)
     used_up = [seconds for left, seconds in resets if left is not None and left <= 0]
     if not used_up and len(resets) == 1 and resets[0][0] is None:
         used_up = [resets[0][1]]

@@ -11,6 +11,7 @@ import functools
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from typing import Any, Literal, Protocol
 
 import msgspec
@@ -24,6 +25,7 @@ from .judging.judge import Judge
 from .ledger import Ledger
 from .memory import Memory
 from .outcome import (
+    UNANSWERED,
     FirstFailures,
     Outcome,
     failure,
@@ -34,7 +36,7 @@ from .outcome import (
     success,
     together,
 )
-from .turns import Turns
+from .turns import Turns, asks_too_long, put_aside
 from .twins import Ended, Twins
 
 __all__ = ["AsyncModel", "Batch", "OnError"]
@@ -94,6 +96,7 @@ class Batch:
         on_error: what to do after a failure.
         limit: the number of rows in work at once.
         gate: limits the concurrent requests.
+        limits: the batch's own limits, as :meth:`Gate.hold` takes them; None if they were applied before.
         memory: finds known answers and keeps new ones.
         max_cost: US dollars after which nothing more is sent.
         hungry: called on the loop's thread when more rows of an iterator are wanted.
@@ -124,6 +127,7 @@ class Batch:
         limit: int,
         gate: Gate,
         memory: Memory,
+        limits: Mapping[str, Any] | None = None,
         max_cost: float | None = None,
         hungry: Callable[[], object] = lambda: None,
         told: Callable[[int, Outcome], object] = lambda position, outcome: None,
@@ -147,6 +151,7 @@ class Batch:
         self._asked = {"system_prompt": system_prompt, "generation_schema": schema}
         self._on_error = on_error
         self._limit = limit
+        self._limits = nullcontext() if limits is None else gate.held(**limits)
         self._memory = memory
         self._max_cost = max_cost
         self._hungry = hungry
@@ -181,7 +186,8 @@ class Batch:
                     total = len(self._positions)
                 count = self._limit if total is None else min(self._limit, total)
                 self._crew = Crew(self._limit, self._take, self._work)
-                found = await self._crew.run(count)
+                with self._limits:
+                    found = await self._crew.run(count)
                 self.crash = self.crash or found
         finally:
             self._memory.use(False)
@@ -293,8 +299,8 @@ class Batch:
             if error is not None:
                 return failure(error, None, None, sent=False), error
             ended = await self._recalled_or_asked(position, prepared)
-            if ended is None:
-                return None
+            if ended is None or ended[0].state in UNANSWERED:
+                return ended
             outcomes.append(ended[0])
         assert self._judge is not None
         return together(outcomes, self._judge.agreed([outcome.value for outcome in outcomes])), None
@@ -341,7 +347,7 @@ class Batch:
             if response is None:
                 raise
         except Exception as error:
-            return await self._given_up(error, prepared, time.perf_counter() - started)
+            return await self._given_up(position, error, prepared, time.perf_counter() - started)
         ended = self._read(response, prepared, time.perf_counter() - started)
         outcome = ended[0]
         turn.pay(outcome.cost)
@@ -373,12 +379,14 @@ class Batch:
                 self.stop(reason)
         return self.stopped is None
 
-    async def _given_up(self, error: Exception, prepared: Any, seconds: float) -> Ended | None:
+    async def _given_up(self, position: int, error: Exception, prepared: Any, seconds: float) -> Ended | None:
         if isinstance(error, MsgfluxError):
             error.attempts = max(prepared.attempts, error.attempts)
         if fault_of(error) is Fault.ACCOUNT:  # stop the batch; the row stays pending until there is money again
             self.stop(f"the quota is used up: {error}")
             return None
+        if asks_too_long(error):
+            return put_aside(error, prepared.attempts, self.paid.get(position)), None
         if self._judge is not None:
             self._give_up_judging(self._judge.refused(error))
         outcome = failure(error, None, seconds)
@@ -417,9 +425,10 @@ class Batch:
         except Exception as fault:  # an error of a view must not end the batch
             self.view_fault = self.view_fault or described(fault)
         self._turns.end(position)
-        self._rows.forget(position, keep=error is not None)
+        open_still = outcome.state in UNANSWERED
+        self._rows.forget(position, keep=open_still or error is not None)
         if error is None:
-            if sent:
+            if sent and not open_still:
                 self._first.over()
             return
         self.error = self.error or error

@@ -85,7 +85,8 @@ def extract(
             the same and then raises that row's error. A key, quota or model that fails for every row stops the batch
             in any case, and so do five equal failures at the very start.
         max_concurrency: the maximum number of concurrent requests; ``"auto"`` finds out what the provider accepts.
-        rpm: the maximum number of requests per minute, shared by all batches with this model, address and key.
+        rpm: the maximum number of requests per minute, shared by all batches with this model, address and key while
+            this one runs.
         tpm: the maximum number of tokens per minute, shared likewise; a row's tokens are estimated and later corrected.
         max_cost: US dollars; nothing new is sent when the rows in flight might exceed it.
         store: an SQLite file that keeps the answers, so that a later session can continue; None keeps them as long as
@@ -111,7 +112,8 @@ def extract(
 
         * ``_status``: ``ok``; ``cached`` (known, or equal to another row); ``invalid`` (does not fit the schema),
           ``refused``, ``truncated``, ``failed``; ``skipped`` (every cell is missing or blank, nothing sent);
-          ``interrupted`` (was in flight), ``pending`` (never sent);
+          ``interrupted`` (was in flight), ``pending`` (never sent, or put aside since the provider asked for a long
+          wait);
         * ``_error``: what went wrong, or why nothing was sent;
         * ``_attempts``, ``_prompt_tokens``, ``_completion_tokens``, ``_cost`` (US dollars), ``_seconds``: what was
           billed for this row in this run; missing if unknown;

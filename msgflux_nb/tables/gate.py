@@ -11,8 +11,8 @@ import logging
 import os
 import random
 from collections import deque
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Hashable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 from weakref import WeakKeyDictionary
 
@@ -38,6 +38,7 @@ class Gate:
         most: the maximum number of concurrent requests.
         clock: returns the seconds of the event loop.
         chance: returns a number from 0 to 1, so that the waits of many clients differ.
+        together: which ``most`` holds while several batches run: the largest, if each batch also keeps its own.
 
     Attributes:
         name: the model's name, for the log.
@@ -50,8 +51,11 @@ class Gate:
         most: int = 256,
         clock: Callable[[], float] | None = None,
         chance: Callable[[], float] = random.random,
+        together: Callable[[Iterable[int]], int] = max,
     ) -> None:
         self.name = ""
+        self._held: dict[Hashable, tuple[int, float | None, float | None]] = {}  # the limits of batches that run
+        self._together = together
         self._paces = Pace(chance=chance)
         self._rule = Rule(start=start, most=most, pace=self._paces, chance=chance)
         self._clock = clock or (lambda: asyncio.get_running_loop().time())
@@ -80,21 +84,45 @@ class Gate:
         """The seconds that an answer usually takes; None before the first."""
         return self._rule.usual
 
-    def meet(self, *, start: int, most: int, rpm: float | None, tpm: float | None) -> None:
-        """Apply the limits of the latest batch to all batches; keep what was learnt of the server.
+    def hold(
+        self, batch: Hashable, *, start: int, most: int, rpm: float | None = None, tpm: float | None = None
+    ) -> None:
+        """Apply the limits of a batch until ``release``; keep what was learnt of the server.
+
+        While several batches run, the smallest of their ``rpm`` and the smallest of their ``tpm`` hold.
 
         Args:
+            batch: identifies the batch.
             start: the number of concurrent requests at the beginning, if nothing was learnt yet.
             most: the maximum number of concurrent requests.
-            rpm: the maximum number of requests per minute.
-            tpm: the maximum number of tokens per minute.
+            rpm: the maximum number of requests per minute; None for no limit.
+            tpm: the maximum number of tokens per minute; None for no limit.
         """
-        self._rule.meet(start=start, most=most)
-        self.pace(rpm, tpm)
+        self._held[batch] = most, rpm, tpm
+        self._apply(start)
 
-    def pace(self, rpm: float | None, tpm: float | None) -> None:
-        """Limit the requests and the tokens per minute; None for no limit."""
-        self._paces.limit(rpm, tpm)
+    def release(self, batch: Hashable) -> None:
+        """Drop the limits of a batch that has ended."""
+        if self._held.pop(batch, None) is not None:
+            self._apply(0)
+            self._wake()
+
+    @contextmanager
+    def held(self, **limits: Any) -> Iterator[None]:
+        """Apply limits inside a ``with`` block, as :meth:`hold` does."""
+        batch = object()
+        self.hold(batch, **limits)
+        try:
+            yield
+        finally:
+            self.release(batch)
+
+    def _apply(self, start: int) -> None:
+        held = self._held.values()
+        if held:
+            self._rule.meet(start=start, most=self._together(most for most, _, _ in held))
+        rpm = min((rpm for _, rpm, _ in held if rpm), default=None)
+        self._paces.limit(rpm, min((tpm for _, _, tpm in held if tpm), default=None))
 
     async def enter(self, tokens: float = 0, *, again: bool = False) -> Ticket:
         """Wait until a request may begin.

@@ -120,7 +120,7 @@ class Rule:
         self._probe_seconds = _FIRST_PROBE_SECONDS
 
     def meet(self, *, start: int, most: int) -> None:
-        """Apply the limits of the latest batch to all batches; keep what was learnt of the server."""
+        """Apply the limits of batches; keep what was learnt of the server."""
         self.most = most
         limit = float(min(self.limit if self.congestions else max(self.limit, start), most))
         if limit != self.limit:

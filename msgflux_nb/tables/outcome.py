@@ -181,9 +181,9 @@ def _told(error: BaseException) -> str:
 
 
 def is_billed(outcome: Outcome) -> bool:
-    """Return whether something was billed for a row, known or not; a failure without an answer is not billed."""
+    """Return whether something was billed for a row, known or not; a failure or a refusal is not, without an answer."""
     said = (outcome.prompt_tokens, outcome.completion_tokens, outcome.cost)
-    return outcome.attempts != 0 and (outcome.state != "failed" or said != (None, None, None))
+    return outcome.attempts != 0 and (outcome.state not in ("failed", "pending") or said != (None, None, None))
 
 
 def is_fatal(error: BaseException) -> bool:

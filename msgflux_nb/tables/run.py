@@ -145,10 +145,10 @@ class Run(Stoppable):
         further: bool = True,
     ) -> Batch | PiecedBatch:
         start, most = at_once(self._limits["max_concurrency"], self.model)
-        gate = self._gate
+        gate, limits = self._gate, None
         if gate is None:
             gate = gate_of(getattr(self.model, "gate_key", self.model), getattr(self.model, "name", ""))
-            gate.meet(start=start, most=most, rpm=self._limits["rpm"], tpm=self._limits["tpm"])
+            limits = {"start": start, "most": most, "rpm": self._limits["rpm"], "tpm": self._limits["tpm"]}
         self.stops_without_store = self._limits["on_store_error"] == "stop"
         self._memory = Memory(
             self.records,
@@ -166,6 +166,7 @@ class Run(Stoppable):
             on_error=self._limits["on_error"],
             limit=most,
             gate=gate,
+            limits=limits,
             memory=self._memory,
             max_cost=self._limits["max_cost"],
             hungry=lambda: self.wants_rows(),

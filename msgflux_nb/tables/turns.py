@@ -11,19 +11,21 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+from ..errors import described
 from ..http.log import log_retry
 from ..models.batch_call import NotSentError
 from ..models.retry import retry_delay
 from .gate import FirstAlone, Gate, Ticket
 from .gate_rule import row_wait
-from .outcome import congestion
+from .outcome import Outcome, congestion
 
-__all__ = ["RowTurn", "Turns"]
+__all__ = ["RowTurn", "Turns", "asks_too_long", "put_aside"]
 
-_PATIENCE_SECONDS = (
-    900.0  # the longest time of refusals without an answer, and the longest wait that a provider may ask for
-)
+_PATIENCE_SECONDS = 900.0  # the longest time of refusals without an answer, and the longest wait of a row
+_LONG_IN_SECONDS = 36_000.0  # longer waits are written in hours or days
 _CHARACTERS_A_TOKEN = 4
+# A batch stops if so many rows in a row were put aside, and three times the rows in flight: three of four are refused.
+_MOST_ASIDE, _ASIDE_EACH = 10, 3
 
 
 class Turns:
@@ -58,6 +60,7 @@ class Turns:
         self.answered = 0
         self._gate, self._max_retries, self._may_send, self._stop = gate, max_retries, may_send, stop
         self.rest = rest
+        self._aside = 0  # the rows that were put aside since the latest answer
         self._refused_since: float | None = None  # the time since which the provider refuses everything
         self._usual_seconds: float | None = None
         self._used, self._answers = 0.0, 0
@@ -96,7 +99,7 @@ class Turns:
     def succeed(self, ticket: Ticket, usage: Any, seconds: float) -> None:
         """Report an answer to the gate."""
         self.answered += 1
-        self._refused_since = None
+        self._refused_since, self._aside = None, 0
         self._usual_seconds = seconds
         used = None
         if usage is not None:
@@ -126,17 +129,22 @@ class Turns:
         if self._first is not None:
             self._first.end(known=known)
 
-    def give_way(self, error: Exception, ticket: Ticket, refusals: int) -> float:
-        """Report a refusal; return the seconds until the request may wait for its turn again."""
+    def give_way(self, error: Exception, ticket: Ticket, refusals: int) -> float | None:
+        """Report a refusal; return the seconds until the request may wait for its turn again, None to put it aside."""
         wish = getattr(error, "retry_after", None)
-        self._gate.congest(ticket, retry_after=wish)
+        aside = asks_too_long(error)
+        self._gate.congest(ticket, retry_after=None if aside else wish)  # other rows do not wait so long
         self._ended()
         now = asyncio.get_running_loop().time()
         self._refused_since = now if self._refused_since is None else self._refused_since
-        if max(wish or 0.0, now - self._refused_since) > _PATIENCE_SECONDS:
-            self._stop(f"the provider is at capacity, and asks to wait {wish or 0:,.0f} s: {error}")
+        self._aside += aside
+        asked = "" if wish is None else f", and asks to wait {_said(wish)}"
+        if now - self._refused_since > _PATIENCE_SECONDS:
+            self._stop(f"the provider is at capacity{asked}: {error}")
             return 0.0
-        return row_wait(refusals, wish, self._usual_seconds, _chance())
+        if self._aside >= _MOST_ASIDE + _ASIDE_EACH * len(self.in_flight):
+            self._stop(f"the provider refuses nearly every row{asked}: {error}")
+        return None if aside else row_wait(refusals, wish, self._usual_seconds, _chance())
 
     def retry_delay(self, error: Exception, attempt: int) -> float | None:
         """Return the seconds to wait before another try; None to give up."""
@@ -209,6 +217,28 @@ class RowTurn:
     def drop(self, ticket: Ticket) -> None:
         """Report that a request was cancelled or ended without an answer."""
         self._turns.leave(ticket)
+
+
+def asks_too_long(error: BaseException) -> bool:
+    """Return whether a refusal asks for a longer wait than a row waits in a batch."""
+    return congestion(error) and (getattr(error, "retry_after", None) or 0.0) > _PATIENCE_SECONDS
+
+
+def put_aside(error: Any, attempts: int, paid: float | None) -> Outcome:
+    """Return the outcome of a row whose provider asks for a long wait; ``paid`` is the cost of its answers so far."""
+    wait = _said(error.retry_after)
+    text = f"put aside, since the provider asks to wait {wait}; mf.resume asks it again: {described(error)}"
+    return Outcome("interrupted" if paid else "pending", error=text, attempts=attempts, cost=paid or None)
+
+
+def _said(seconds: float) -> str:
+    """Return a wait as people say it."""
+    if seconds < _LONG_IN_SECONDS:
+        return f"{seconds:,.0f} s"
+    days = seconds / 86_400
+    if days < 2:
+        return f"{seconds / 3_600:,.0f} hours"
+    return f"{days:,.0f} days" if days < 3_650 else "more than ten years"
 
 
 def _chance() -> float:

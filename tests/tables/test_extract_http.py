@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import enum
 import json
+import threading
 import time
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
@@ -34,6 +35,7 @@ class Place(msgspec.Struct):
 
 CALL = {"id": "c1", "type": "function", "function": {"name": "pay", "arguments": "{}"}}
 UR = Place("Ur", Kind.CITY, "large", 65_000, datetime.date(1, 2, 3), True)
+UR_TEXT = msgspec.json.encode(UR).decode()
 
 
 def answer(text: str) -> Reply:
@@ -112,6 +114,54 @@ def test_a_key_or_a_model_that_no_row_can_use_stops_the_batch(status: int) -> No
     frame, bodies = run(lambda _: error(status), [str(n) for n in range(40)], max_concurrency=2)
     assert set(frame["_status"]) == {"failed", "pending"}
     assert (frame["_status"] == "failed").sum() == len(bodies) <= 2
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_a_byte_that_is_no_utf_8_in_a_header_costs_no_row(status: int) -> None:
+    refused: list[str] = []
+
+    def reply(text: str) -> Reply:
+        if text == "b" and not refused:
+            refused.append(text)
+            found = error(status)
+            found.headers["x-note"] = "caf\xe9"
+            return found
+        return answer(text)
+
+    frame, _ = run(reply, list("abc"), store=False)
+    assert list(frame["_status"]) == ["ok", "ok", "ok"]
+    assert refused
+
+
+def test_a_row_that_is_put_aside_is_asked_again_by_resume() -> None:
+    refuses = [True]
+
+    def reply(text: str) -> Reply:
+        return error(429, retry_after="86400") if text == "b" and refuses[0] else answer(text)
+
+    with serving(completion()) as server:
+        server.next_reply = lambda body, _: reply(bare(body["messages"][-1]["content"]))  # type: ignore[method-assign]  # by content
+        model = mf.Model.chat_completion("scripted", base_url=server.url)
+        first = mf.extract(list("abc"), Place, model=model, progress=False, on_error="raise")
+        assert list(first["_status"]) == ["ok", "pending", "ok"]
+        assert "asks to wait 24 hours; mf.resume asks it again" in first["_error"].iloc[1]
+        assert first.attrs["report"]["stopped"] is None
+        refuses[0] = False
+        assert list(mf.resume(first.attrs["report"]["run"], progress=False)["_status"]) == ["ok", "ok", "ok"]
+
+
+def test_a_grid_does_not_lift_the_limit_of_a_batch_that_runs() -> None:
+    with serving(completion(UR_TEXT)) as server:
+        model = mf.Model.chat_completion("scripted", base_url=server.url)
+        given: dict[str, Any] = {"store": False, "progress": False}
+        limited = given | {"model": model, "rpm": 240}
+        began = time.monotonic()
+        batch = threading.Thread(target=mf.extract, args=([*"abcdefgh"], Place), kwargs=limited)
+        batch.start()
+        time.sleep(0.3)
+        mf.grid({"a": "Say {text}"}, ["x"], models={"m": model}, **given)
+        batch.join()
+        assert time.monotonic() - began > 1.7
 
 
 def test_a_surrogate_costs_its_own_row_only() -> None:

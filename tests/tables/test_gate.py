@@ -302,14 +302,14 @@ def test_a_longer_wait_under_way_is_not_shortened() -> None:
 
 def test_requests_a_minute_begin_at_even_steps() -> None:
     known = gate(start=64, most=64)
-    known.pace(120, None)
+    known.hold(1, start=64, most=64, rpm=120)
     began = use(known, 20, known.succeed, seconds=3.0)
     assert began == pytest.approx([number / 2 for number in range(20)])
 
 
 def test_tokens_a_minute_are_kept_and_estimates_set_right() -> None:
     known = gate(start=64, most=64)
-    known.pace(None, 6_000)  # 100 a second, and those of 5 seconds at once
+    known.hold(1, start=64, most=64, tpm=6_000)  # 100 a second, and those of 5 seconds at once
     began = use(known, 30, lambda ticket: known.succeed(ticket, used=200), tokens=100, seconds=0.5)
     assert sum(when == 0 for when in began) == 6
     assert max(began) == pytest.approx((29 * 200 - 500) / 100, abs=5)
@@ -417,15 +417,53 @@ def test_a_model_that_names_no_endpoint_has_a_gate_of_its_own() -> None:
     assert gate_of(first) is not gate_of(second)
 
 
-def test_max_concurrency_of_the_latest_batch_counts() -> None:
+def test_max_concurrency_of_the_batch_that_runs_counts() -> None:
     known = Gate(start=1)
     for start, most, limit in ((4, 8, 4), (16, 64, 16), (1, 3, 3), (8, 256, 8)):
-        known.meet(start=start, most=most, rpm=None, tpm=None)
+        known.hold("batch", start=start, most=most)
         assert known.limit == limit
     use(known, 8, known.congest)  # from now on it knows better
     lowered = known.limit
-    known.meet(start=64, most=256, rpm=None, tpm=None)
+    known.hold("batch", start=64, most=256)
     assert known.limit == lowered < 8
+
+
+def test_a_small_batch_does_not_slow_another_one_that_runs() -> None:
+    known = Gate(start=1)
+    with known.held(start=64, most=256):
+        with known.held(start=1, most=2):
+            assert known.limit == 64
+        assert known.limit == 64
+
+
+@pytest.mark.parametrize("limit", ["rpm", "tpm"])
+@pytest.mark.parametrize("other", [None, 1_000_000])
+def test_another_batch_does_not_lift_a_limit_and_the_limit_ends_with_its_batch(limit: str, other: float | None) -> None:
+    known = gate(start=64, most=64)
+
+    async def work() -> list[float]:
+        began: list[float] = []
+
+        async def one() -> None:
+            ticket = await known.enter(1)
+            began.append(now())
+            known.succeed(ticket, used=1)
+
+        calls: list[asyncio.Task[None]] = []
+        with known.held(start=64, most=64, **{limit: 60}):
+            if limit == "tpm":
+                await asyncio.gather(*(one() for _ in range(6)))  # what may be used ahead
+            calls += [asyncio.ensure_future(one()) for _ in range(20)]
+            await asyncio.sleep(2)
+            with known.held(start=64, most=64, **{limit: other}):
+                await asyncio.sleep(2)
+            await asyncio.sleep(2)
+            inside = len(began)
+        await asyncio.gather(*calls)
+        assert inside < 15
+        return began
+
+    assert max(run_virtually(work())) < 7  # at one a second it would take 20
 
 
 # What ends a batch
@@ -454,12 +492,29 @@ def test_refusals_for_a_quarter_of_an_hour_stop_the_batch() -> None:
     assert len(provider.refused) < 200
 
 
-def test_a_wait_of_hours_stops_the_batch_at_once() -> None:
+def test_waits_of_hours_for_every_row_stop_the_batch_soon() -> None:
     provider = Provider(lambda: 0, retry_after=7_200.0)
-    ledger = ran(provider, gate(start=4, most=4), 20)
-    assert ledger.counts == {"pending": 20}
-    assert len(provider.refused) <= 4
-    assert "7,200 s" in ledger.columns()["errors"][0]
+    ledger = ran(provider, gate(start=4, most=4), 50)
+    assert ledger.counts == {"pending": 50}
+    assert len(provider.refused) <= 14
+    assert max(provider.refused) < 15
+    assert "put aside, since the provider asks to wait 7,200 s" in ledger.columns()["errors"][0]
+    assert "the provider refuses nearly every row" in ledger.columns()["errors"][49]
+
+
+@pytest.mark.parametrize("most", [1, 8, 128])
+@pytest.mark.parametrize("wait", [901.0, 86_400.0, 9e60])
+def test_a_wait_of_hours_concerns_only_its_row(most: int, wait: float) -> None:
+    chance = random.Random(1)
+    provider = Provider(lambda: 0 if chance.random() < 0.3 else 1_000, retry_after=wait)
+    ledger = ran(provider, gate(start=min(most, 8), most=most), 300, limit=most)
+    assert ledger.counts["pending"] == len(provider.refused) > 60
+    assert ledger.counts["ok"] == 300 - len(provider.refused)
+    assert max(now for now, _ in provider.begun) < 200 * SECONDS * 8 / min(most, 8)  # nobody waited for so long
+    bill = ledger.bill(next(row for row in range(300) if ledger.state(row) == "pending"))
+    assert (bill["attempts"], bill["cost"]) == (1, None)
+    assert ledger.unpriced == 300 - len(provider.refused)
+    assert all(len(text) < 200 for text in ledger.errors.values())
 
 
 def test_a_refusal_does_not_count_against_the_retries_of_a_row() -> None:

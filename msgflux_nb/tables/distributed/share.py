@@ -140,8 +140,8 @@ class Desk:
 
     def _on_begin(self, *, part: str, worker: str, terms: bytes) -> dict[str, Any]:
         asked = msgspec.msgpack.decode(terms, type=Terms)
-        gate = self._gates.setdefault(asked.gate, Gate(start=1))
-        gate.meet(start=asked.start, most=asked.most, rpm=asked.rpm, tpm=asked.tpm)
+        gate = self._gates.setdefault(asked.gate, Gate(start=1, together=min))  # no part keeps its batch's `most`
+        gate.hold(part, start=asked.start, most=asked.most, rpm=asked.rpm, tpm=asked.tpm)
         self._batches.setdefault(asked.batch, _Spent())
         self._parts[part] = _Part(asked, gate, worker)
         if not isinstance(asked.store, str):
@@ -168,6 +168,7 @@ class Desk:
             waiting.cancel()
         for ticket in ended.tickets.values():
             ended.gate.leave(ticket)
+        ended.gate.release(part)
         self._batches[ended.terms.batch].first.end()
         if ended.own_file is not None:
             self._take_over(open_store(str(ended.terms.store)), Path(ended.own_file))

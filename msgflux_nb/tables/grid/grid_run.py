@@ -138,7 +138,6 @@ class GridRun(Stoppable):
         for number, (name, model) in enumerate(self.models):
             start, most = at_once("auto", model)
             gate = gate_of(getattr(model, "gate_key", model), name)
-            gate.meet(start=start, most=most, rpm=None, tpm=None)
             for sample in range(self.samples):
                 if (number, sample) not in positions:
                     continue
@@ -151,6 +150,7 @@ class GridRun(Stoppable):
                         on_error="keep",
                         limit=most,
                         gate=gate,
+                        limits={"start": start, "most": most},
                         memory=self._memory,
                         max_cost=self._limits["max_cost"],
                         ledger=ledger,
