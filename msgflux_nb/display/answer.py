@@ -52,7 +52,7 @@ _SHEET = (
     ".msgflux-answer.msgflux-answer .msgflux-markdown :is(p, ul, ol, blockquote) { margin-block: 8px }"
     ".msgflux-answer.msgflux-answer .msgflux-markdown :is(ul, ol) { padding-inline-start: 18px }"
     ".msgflux-answer.msgflux-answer .msgflux-markdown li > :is(p, ul, ol) { margin-block: 0 }"
-    ".msgflux-answer.msgflux-answer .msgflux-markdown :not(pre) > code "
+    ".msgflux-answer.msgflux-answer :not(pre) > code "
     "{ background: rgba(128, 128, 128, 0.16); border-radius: 3px; font-size: 0.93em; padding: 1px 3px }"
     "</style>"
 )

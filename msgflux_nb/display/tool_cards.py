@@ -82,7 +82,7 @@ def flags(sentences: Sequence[str]) -> str:
     """Draw warnings, each with a mark."""
     colour = COLOURS["look"]
     return "".join(
-        f'<div><small><span style="color: {colour}" aria-hidden="true">⚠</span> {escape(sentence)}</small></div>'
+        f'<div><small><span style="color: {colour}; {LOWER}">{icon("warning")}</span> {escape(sentence)}</small></div>'
         for sentence in sentences
     )
 

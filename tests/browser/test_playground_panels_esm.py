@@ -181,7 +181,8 @@ def test_the_tints_of_the_legend_and_the_lines_of_another_temperature_are_told(p
     play.settle()
     doubts = "(all) => all.map((one) => Number(one.style.getPropertyValue('--mf-doubt')))"
     words = play.view.locator(".mf-token").evaluate_all(doubts)
-    assert play.view.locator(".mf-ramp > i").evaluate_all(doubts)[-1] == max(words) < 1
+    assert max(words) < 1
+    assert play.view.locator(".mf-ramp > i").evaluate_all(doubts) == [0, 0.25, 0.5, 0.75, 1]
     play.view.get_by_role("slider", name="temperature").fill("1.5")
     expect(play.view.get_by_text("the line: its share at temperature 1")).to_be_visible()
     expect(play.view.locator(".mf-legend")).to_contain_text("Surprise at 1.5:")
@@ -370,7 +371,7 @@ def test_what_differs_is_marked_in_a_block_that_is_being_written(page: Page) -> 
     play.deliver(batch(2, " then it falls as rain", number=2, side=1))
     until(lambda: marked(play, "mf-differs") == ["dries up", "it falls as", "warms"])
     play.deliver(end(2, side=1, number=2))
-    assert marked(play, "mf-differs") == ["dries up", "it falls as rain", "more.", "warms"]
+    assert marked(play, "mf-differs") == ["dries up", "it falls as rain", "more", "warms"]
 
 
 def test_two_answers_have_the_same_four_figures_and_no_further_line(page: Page) -> None:

@@ -196,7 +196,7 @@ def test_an_async_answer_is_shown_too() -> None:
 
 def test_what_was_changed_stands_above_the_numbers_and_is_text() -> None:
     drawn = card(Answer("Hi", warnings=("the prompt was <b>cut</b>",)))
-    assert "⚠</span> the prompt was &lt;b&gt;cut&lt;/b&gt;" in drawn
+    assert "</svg></span> the prompt was &lt;b&gt;cut&lt;/b&gt;" in drawn
 
 
 def test_a_text_is_read_as_markdown() -> None:

@@ -176,14 +176,16 @@ export function opensMenu(by, label, entries, signal) {
     return node;
   }
 
-  /** Put the menu below its button if there is room, else above. */
+  /** Put the menu below its button if there is room, else above; inside its view if that is wide enough. */
   function place() {
     if (!menu) return;
     const [anchor, size] = [by.getBoundingClientRect(), menu.getBoundingClientRect()];
     const below = anchor.bottom + 4 + size.height <= window.innerHeight || anchor.top < size.height + 4;
     const top = below ? Math.min(anchor.bottom + 4, window.innerHeight - size.height) : anchor.top - 4 - size.height;
     menu.style.top = `${Math.max(0, top)}px`;
-    menu.style.left = `${Math.max(0, Math.min(anchor.left, window.innerWidth - size.width - 4))}px`;
+    const frame = (by.closest(".mf") ?? document.body).getBoundingClientRect();
+    const right = Math.max(frame.left, frame.right - size.width - 4);
+    menu.style.left = `${Math.max(0, Math.min(anchor.left, right, window.innerWidth - size.width - 4))}px`;
   }
 
   function close() {

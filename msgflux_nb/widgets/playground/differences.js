@@ -154,7 +154,7 @@ export function differenceMarks(slot) {
     [drawn, at] = [key, now];
     const words = [...nodes].slice(0, 2).map((node, side) => wordsOf(node, whole[side]));
     alignment.read(words[0].map(({ text }) => text), words[1].map(({ text }) => text));
-    const runs = alignment.differences(whole).flatMap((each, side) => each.map(([from, to]) => [words[side][from], words[side][to - 1]]));
+    const runs = alignment.differences(whole).flatMap((each, side) => each.map(([from, to]) => [bare(words[side][from]), bare(words[side][to - 1])]));
     show(runs.map(([first, last], index) => rangeOf(own[index], first, last)));
   }
 
@@ -172,6 +172,19 @@ function rangeOf(drawn, { start }, { end }) {
   range.setStart(...start);
   range.setEnd(...end);
   return range;
+}
+
+/**
+ * Return a word without punctuation at its beginning or end, so that no mark begins or ends with a comma.
+ * @param {Word} word
+ * @returns {Word}
+ */
+function bare(word) {
+  const lead = /^[“‘"'«]*/.exec(word.text)?.[0].length ?? 0;
+  const tail = /[.,;:!?…”’"'»]*$/.exec(word.text)?.[0].length ?? 0;
+  const { start, end } = word;
+  if (lead + tail >= word.text.length || tail >= end[1]) return word;
+  return { text: word.text.slice(lead, word.text.length - tail), start: [start[0], start[1] + lead], end: [end[0], end[1] - tail] };
 }
 
 /**

@@ -175,10 +175,16 @@ function callEntries({ model }, acts) {
  * @param {(value: number) => void} change
  */
 function sliderRow(label, range, value, change) {
-  const shown = element("output", {}, value === undefined ? "–" : String(value));
-  const input = /** @type {HTMLInputElement} */ (element("input", { type: "range", ...range, "aria-label": label }));
+  const unset = value === undefined;
+  const shown = element("output", { title: unset ? "not sent: the provider's own default" : null }, unset ? "default" : String(value));
+  const input = /** @type {HTMLInputElement} */ (element("input", { type: "range", ...range, "aria-label": label, "aria-valuetext": unset ? "the provider's default" : null, class: unset ? "mf-unset" : null }));
   input.value = String(value ?? (range.min + range.max) / 2);
-  input.addEventListener("input", () => void (shown.textContent = input.value));
+  input.addEventListener("input", () => {
+    input.classList.remove("mf-unset");
+    input.removeAttribute("aria-valuetext");
+    shown.textContent = input.value;
+    shown.title = "";
+  });
   input.addEventListener("change", () => change(Number(input.value)));
   // here the arrow keys move the slider, not between entries
   input.addEventListener("keydown", (event) => event.key.startsWith("Arrow") && event.stopPropagation());
@@ -202,7 +208,7 @@ function seedRow(value, change) {
  */
 function toolEntries({ model }) {
   /** @type {Entry[]} */
-  const names = model.get("tool_names").map((name) => ({ label: String(name), icon: "tools", disabled: true, pick() {} }));
+  const names = model.get("tool_names").map((name) => ({ label: String(name), checked: true, several: true, disabled: true, title: "the model may call it", pick() {} }));
   const asks = model.get("asks_first");
   const change = () => {
     model.set("asks_first", !asks);

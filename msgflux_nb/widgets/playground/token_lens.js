@@ -32,9 +32,8 @@ export function tokenLens(play, signal) {
   const others = element("div", { class: "mf-others", role: "group", "aria-label": "other tokens" });
   const heat = temperatureSlider(() => drawHeat());
   const surprise = element("span", {}, "Surprise");
-  const steps = rampSteps();
   const was = element("p", { class: "mf-note mf-was-said", hidden: true }, element("i", {}), "the line: its share at temperature 1");
-  const legend = element("div", { class: "mf-legend" }, surprise, element("span", { class: "mf-grow" }), "sure", element("span", { class: "mf-ramp" }, ...steps), "unlikely");
+  const legend = element("div", { class: "mf-legend" }, surprise, element("span", { class: "mf-grow" }), "sure", element("span", { class: "mf-ramp" }, ...rampSteps()), "unlikely");
   legend.title = "stronger is less likely, in the words, the strip and the bars alike";
   const wide = textButton("expand", "use the whole view for the tokens", () => expand(true), { icon: "panel", class: "mf-dim" });
   const back = textButton("conversation", "back to the conversation", () => expand(false), { icon: "left" });
@@ -202,10 +201,8 @@ export function tokenLens(play, signal) {
 
   const drawHeat = oncePerFrame(() => {
     let bits = 0;
-    let most = 0;
     tokens.forEach((token, at) => {
       const share = takenShare(token, heat.value());
-      most = Math.max(most, doubtOf(share));
       const doubt = doubtOf(share).toFixed(3);
       const [word, bar] = [buttons[at], strip.children[at]];
       if (word) word.style.setProperty("--mf-doubt", doubt);
@@ -213,7 +210,6 @@ export function tokenLens(play, signal) {
       bits += Math.log2(1 / Math.max(share, 1e-9));
       if (word) word.title = `${spelled(token[0])} ${percent(share)}`;
     });
-    steps.forEach((step, place) => step.style.setProperty("--mf-doubt", ((most * place) / (steps.length - 1)).toFixed(3)));
     const at = heat.value() === 1 ? "" : ` at ${heat.value()}`;
     was.hidden = heat.value() === 1;
     surprise.textContent = tokens.length ? `Surprise${at}: ${(bits / tokens.length).toFixed(2)} bits a token` : "Surprise";
