@@ -274,7 +274,7 @@ function footLine(above, all, toEnd) {
   const figures = element("span", { class: "mf-figs" });
   const shown = element("span", { class: "mf-note mf-mid" });
   const back = textButton("show all rows", "the last rows of all kinds", all);
-  const follow = textButton("follow", "go to the last row, and follow those that arrive (End)", toEnd, { key: "End", class: "mf-dim mf-small mf-mid" });
+  const follow = textButton("follow new rows", "go to the last row, and follow those that arrive (End)", toEnd, { key: "End", class: "mf-dim mf-small mf-mid" });
   const node = element("footer", { class: "mf-bottom" }, element("span", { class: "mf-grow" }), shown, follow, back);
 
   /**

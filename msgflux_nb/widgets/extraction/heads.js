@@ -19,7 +19,8 @@ import { counted } from "./row_words.js";
 export function columnHead(name, head) {
   const picture = element("div", { class: `mf-pic mf-${head.kind}`, "aria-hidden": "true" });
   const first = element("span", { class: "mf-cut" });
-  const second = element("span");
+  const [most, missed] = [element("span"), element("span")];
+  const second = element("span", {}, most, missed);
   const label = element("div", { class: "mf-name" }, element("b", { class: "mf-cut", title: name }, name), element("span", {}, head.type));
   const node = element("th", { scope: "col", class: head.number ? "mf-number" : null }, label, picture, element("div", { class: "mf-caption" }, first, second));
   /** @type {Map<string, HTMLElement>} */
@@ -94,7 +95,11 @@ export function columnHead(name, head) {
     else if (told.shares) drawShares(told.shares, told);
     else keepOnly(picture, missing());
     const miss = absent ? `${percent(absent)} missing` : "";
-    setText(second, [told.bars?.length ? told.ends?.[1] ?? "" : "", miss].filter(Boolean).join(" · "));
+    const end = told.bars?.length ? told.ends?.[1] ?? "" : "";
+    setText(most, end && miss ? `${end} · ` : end);
+    most.className = miss ? "mf-wide" : ""; // a narrow caption has no room for both
+    second.title = end && miss ? `the most: ${end}` : "";
+    setText(missed, miss);
   }
 
   /**

@@ -68,7 +68,8 @@ export function rowTable(ask, turned) {
         ...picture.heads.map(({ number }) => element("col", number && texts ? { style: `width: ${share}%` } : {})),
         ...more.map(() => element("col", { class: "mf-more" })),
       );
-      table.style.setProperty("--mf-least", String(40 * texts + 27 * numbers));
+      table.style.setProperty("--mf-least", String(34 * texts + 25 * numbers));
+      requestAnimationFrame(measure);
     }
     heads.forEach((one, place) => one.draw(picture.heads[place], picture.state === "running"));
   }
@@ -190,8 +191,23 @@ export function rowTable(ask, turned) {
     const width = Math.max(1, names.length) + (head.querySelector(".mf-more") ? 1 : 0);
     detail = element("tr", { class: "mf-detail" }, element("td", {}), element("td", { colspan: width }, element("div", {}, ...content)));
     place();
+    measure();
+  }
+
+  /** Give head and open row their room, and scroll so that this row is in sight and the first one below the head is whole. */
+  function measure() {
+    const tall = /** @type {HTMLElement | undefined} */ (head.children[0])?.offsetHeight;
+    if (!tall) return; // not on the page
+    node.style.setProperty("--mf-heads", `${tall}px`);
+    settle();
+    if (!detail?.offsetHeight) return;
     node.style.setProperty("--mf-detail", `${detail.offsetHeight}px`);
     detail.scrollIntoView({ block: "nearest" });
+    const top = head.children[0].getBoundingClientRect().bottom; // its cells stick, not the row
+    const first = [...body.children].map((row) => row.getBoundingClientRect()).find(({ bottom }) => bottom > top + 1);
+    if (!first) return;
+    const lower = detail.getBoundingClientRect().bottom + top - first.top;
+    node.scrollTop += lower <= node.getBoundingClientRect().bottom ? first.top - top : first.bottom - top;
   }
 
   /** @param {Opened} told */
@@ -233,7 +249,12 @@ export function rowTable(ask, turned) {
     node.classList.toggle("mf-beyond", node.scrollWidth - node.clientWidth - Math.abs(node.scrollLeft) > 2);
   }
 
-  new ResizeObserver(drawEdge).observe(node);
+  let width = 0;
+  new ResizeObserver(() => {
+    drawEdge();
+    if (width !== node.clientWidth) requestAnimationFrame(measure);
+    width = node.clientWidth;
+  }).observe(node);
   node.addEventListener("scroll", () => {
     drawEdge();
     atEnd = node.scrollHeight - node.scrollTop - node.clientHeight < 24;
