@@ -12,7 +12,7 @@ from typing import Any
 
 from ..errors import BadRequestError
 
-__all__ = ["DEEPEST", "check_depth", "depth_of_text", "is_too_deep", "refuse_deep"]
+__all__ = ["DEEPEST", "check_depth", "is_too_deep", "refuse_deep"]
 
 DEEPEST = 200
 """The deepest nesting of lists and objects in a value, a request or an answer. Python itself copies or prints about 400
@@ -34,7 +34,7 @@ def check_depth(body: dict[str, Any]) -> None:
     """
     for name, value in body.items():
         for level, inner in _nested(value):
-            if (depth_of_text(inner) if isinstance(inner, str) else level) > DEEPEST:
+            if is_too_deep(inner) if isinstance(inner, str) else level > DEEPEST:
                 raise BadRequestError(
                     f"{name} is nested more than {DEEPEST} levels deep, and a server may crash on it. Make it flatter, "
                     "or leave the turn that holds it out. Nothing was sent."
@@ -61,23 +61,19 @@ def refuse_deep(value: Any, place: str, error: Callable[[str], Exception]) -> No
 
 
 def is_too_deep(text: str) -> bool:
-    """Whether a text is JSON that is nested too deep."""
-    return depth_of_text(text) > DEEPEST
-
-
-def depth_of_text(text: str) -> int:
-    """Return the deepest nesting of the JSON in a text, which may be incomplete."""
+    """Whether a text is JSON, perhaps incomplete, that is nested too deep."""
     if text.count("[") + text.count("{") <= DEEPEST:
-        return 0  # too short to be nested too deep
-    deepest = depth = 0
+        return False
+    depth = 0
     for found in _MARK.finditer(text):
-        mark = found.group()
+        mark = found[0]
         if mark in "[{":
             depth += 1
-            deepest = max(deepest, depth)
-        elif mark in "]}":
-            depth = max(0, depth - 1)
-    return deepest
+            if depth > DEEPEST:
+                return True
+        elif depth and mark in "]}":
+            depth -= 1
+    return False
 
 
 def _nested(value: Any) -> Iterator[tuple[int, Any]]:

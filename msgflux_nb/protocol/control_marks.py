@@ -39,9 +39,11 @@ _END = re.compile(
 )
 _MARK_AND_SPACE = re.compile(rf"(?:{_END.pattern})\s*", re.I)
 _OPENING = re.compile(re.escape(_BOX), re.I)
-_UNFINISHED = re.compile(r"<[|\uff5c/]?[^\s<>]{0,80}|\[(?:\|[^\s\[\]]{0,20}|e~?)?", re.I)
-_CANDIDATE = re.compile(r"[<\[]")
+_STARTS = (r"<[|\uff5c/]?[^\s<>]{0,80}", r"\[(?:\|[^\s\[\]]{0,20}|e~?)?")
+_UNFINISHED = re.compile("|".join(_STARTS), re.I)
+_CANDIDATE = re.compile("|".join((_OPENING.pattern, _END.pattern, *(rf"{start}\Z" for start in _STARTS))), re.I)
 _MOST_HELD = 2_000  # characters
+_LONGEST = 4_000_000  # characters at once; a longer text stays as it is
 _MOST_LOOKED_AT = 64  # marks; a text with more of them is about marks
 _ENDS_SENTENCE = tuple(".!?…。！？)]}\"'”’*`|>")  # full-width signs of Chinese and Japanese
 _SPEAKS = (" ", "\t", ",", ".", ";", ":", "!", "?", ")", "`", "…", "'")
@@ -97,6 +99,8 @@ class MarkFilter:
         out: list[str] = []
         at = 0
         self._held, self.holds = "", False
+        if len(text) > _LONGEST:
+            return text
         while (start := _CANDIDATE.search(text, at)) is not None and not self._off:
             place = start.start()
             out.append(text[at:place])

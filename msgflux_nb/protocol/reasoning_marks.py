@@ -8,6 +8,7 @@ the opening mark into the prompt; then the answer holds only a closing mark. A p
 from __future__ import annotations
 
 import re
+from itertools import islice
 from typing import Literal, NamedTuple
 
 from .control_marks import HEADS, may_end_in_mark
@@ -49,7 +50,9 @@ _MENTION = tuple(" ,.;:'\"`)")  # a mark in front of one of these is part of a s
 _NEXT_END = 4_000  # characters behind a closing mark in which another one is looked for, if two were opened
 _BLANK_LIMIT = 256  # after so many characters of white space no mark is expected
 _TRIES = 8
+_MOST_MARKS = 100_000  # a text with more of them is not reasoning
 _MOST_HEADS = 64  # marks before the answer; what begins with more is text, since each one copies the rest
+_LONG, _MOST_HEADS_OF_LONG = 1_000_000, 8  # characters, and as many marks before them
 
 
 class MarkedPart(NamedTuple):
@@ -145,7 +148,7 @@ class ReasoningFilter:
             return False
         start = body[:_LONGEST_HEAD].lower()
         head = None
-        if start[:1] in _FIRST_SIGNS and self._heads < _MOST_HEADS:  # rare, so check this first
+        if start[:1] in _FIRST_SIGNS and self._heads < self._most_heads():  # rare, so check this first
             head = next((head for head in _HEADS if start.startswith(head)), None)
             if head is None and start and any(head.startswith(start) for head in _HEADS):
                 return False
@@ -168,6 +171,9 @@ class ReasoningFilter:
                 parts.append(MarkedPart(False, text))
             return False
         return True
+
+    def _most_heads(self) -> int:
+        return _MOST_HEADS if len(self._held) < _LONG else _MOST_HEADS_OF_LONG
 
     def _open(self, opening: str, closings: tuple[str, ...], rest: str) -> None:
         self._since = [self._held]
@@ -249,7 +255,7 @@ def split_at_lone_mark(text: str) -> tuple[str, str] | None:
 def _lone_mark(text: str) -> re.Match[str] | None:
     """Return the first closing mark that ends reasoning and whose opening is not in the text."""
     open_, tried = 0, 0
-    for found in _FIND_MARK.finditer(text):
+    for found in islice(_FIND_MARK.finditer(text), _MOST_MARKS):
         if found[0].lower() not in _LONE:
             open_ += text[found.start() - 1 : found.start()] not in tuple("`'\"")
         elif open_:

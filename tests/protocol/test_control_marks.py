@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from typing import Any
 
 import pytest
@@ -139,3 +140,11 @@ def test_a_list_is_not_held_back_longer_than_a_mark_may_begin(pieces: list[str])
     for piece in pieces:
         reader.feed(piece)
         assert reader.holds is (piece in ("[", "x[", "[e"))
+
+
+@pytest.mark.parametrize("unit", ["<think>a</think>", "<|im_start|>a", "<a>", "a </think> b", "[/aaaaaaaaaa]"])
+def test_a_text_of_eight_megabytes_of_marks_is_read_in_a_second_or_two(unit: str) -> None:
+    content = unit * (8_000_000 // len(unit))
+    began = time.thread_time()
+    assert whole(content).text.endswith(unit.strip())
+    assert time.thread_time() - began < 2

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from msgflux_nb.content.depth import DEEPEST, depth_of_text
+from msgflux_nb.content.depth import DEEPEST, is_too_deep
 from msgflux_nb.errors import BadRequestError, ValidationFailedError
 from msgflux_nb.generation.decode import decode_answer
 from msgflux_nb.generation.schema import wire_schema
@@ -70,7 +70,8 @@ def test_what_an_answer_may_hold_may_be_sent_back() -> None:
 
 
 def test_brackets_in_texts_do_not_count_as_levels() -> None:
-    assert depth_of_text('{"a": "' + "[" * 600 + '"}') == 1
+    assert not is_too_deep('{"a": "' + "[" * 600 + '"}')
+    assert is_too_deep('{"a": "' + "[" * 600 + '", "b": ' + "[" * DEEPEST)
     build(call_with('{"a": "' + "[" * 600 + '"}'))
     build("[" * 5_000)
 
@@ -83,3 +84,9 @@ def test_an_answer_that_is_too_deep_does_not_fit(text: str) -> None:
     with pytest.raises(ValidationFailedError):
         decode_answer(text, wire_schema(dict[str, str]))
     assert time.thread_time() - began < 5
+
+
+def test_eight_megabytes_of_objects_are_too_deep_at_once() -> None:
+    began = time.thread_time()
+    assert is_too_deep('{"name":' * 1_000_000)
+    assert time.thread_time() - began < 0.2
