@@ -34,6 +34,7 @@ _FILE_NAME = "answers.sqlite"
 _SUFFIXES = frozenset((".sqlite", ".sqlite3", ".db"))
 _USER = re.compile(r"(?<=://)[^/\s]*@")
 _CHUNK = 65_536
+_LAST_NUMBER = 2**62  # SQLite gives a new row the next number, up to 2**63 - 1
 _PUT = Table(
     "INSERT INTO answers (key, url, request, answer)", 4, "ON CONFLICT (key) DO UPDATE SET answer = excluded.answer"
 )
@@ -193,8 +194,9 @@ class Store:
         """Load the keys that other processes have written; SQLite counts their changes."""
         version = self._file.execute("PRAGMA data_version", ())
         if version != self._version:
-            self._version = version
+            self._known = None  # every key is looked up until all are loaded
             self._learn_keys()
+            self._version = version
 
     def may_know(self, key: bytes) -> bool:
         """Whether a row may have this key or this question; False if surely none has."""
@@ -208,10 +210,14 @@ class Store:
 
     def _learn_keys(self) -> None:
         """Load the keys written since the last time, also by other processes; on the file's thread."""
-        ((most,),) = self._file.execute("SELECT max(rowid) FROM rows", ())
+        ((least, most),) = self._file.execute("SELECT (SELECT min(rowid) FROM rows), (SELECT max(rowid) FROM rows)", ())
+        if most is not None and (least < 1 or most >= _LAST_NUMBER):  # new rows may have any number, also a small one
+            self._all = self._known = None
+            return
         known = self._all
         if known is None or (most or 0) < self._seen:
-            known, self._seen = KnownKeys(2 * (most or 0)), 0
+            ((count,),) = self._file.execute("SELECT count(*) FROM rows", ())
+            known, self._seen = KnownKeys(2 * count), 0
             known.add(
                 key for write in self.worker.waiting.everything() for key in write.values[:2] if type(key) is bytes
             )

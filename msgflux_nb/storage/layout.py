@@ -59,11 +59,25 @@ CREATE TABLE IF NOT EXISTS decisions (
 );
 """
 TABLES = ("answers", "rows", "runs", "corrections", "decisions")
-_INDEXES = ("rows_by_question",)
-_AUTOMATIC = re.compile(r"sqlite_(autoindex_(answers|rows|runs|corrections|decisions)_\d|stat1|stat4|sequence)")
+_AUTOMATIC = re.compile(r"sqlite_(stat1|stat4|sequence)")
+_AUTOMATIC_INDEX = re.compile(r"sqlite_autoindex_(answers|rows|runs|corrections|decisions)_\d")
 _TOKEN = re.compile(r"\w+|[^\w\s]")
-_OUR_WORDS = frozenset(word.casefold() for word in _TOKEN.findall(_SCHEMA)) | {'"'}
 _LONGEST = 4_000  # characters of a CREATE TABLE statement that are compared
+
+
+def _tokens(statement: str) -> tuple[str, ...]:
+    return tuple(word.casefold() for word in _TOKEN.findall(statement))
+
+
+def _forms() -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:
+    """Return the statements, as SQLite keeps them, that may have made each table and index."""
+    made = [_tokens(statement.replace("IF NOT EXISTS ", "")) for statement in _SCHEMA.split(";") if statement.strip()]
+    forms: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {(words[1], words[2]): (words,) for words in made}
+    (rows,) = forms["table", "rows"]
+    return forms | {("table", "rows"): (rows, (*rows[:-4], ")"))}  # the second is before version 4: without warnings
+
+
+_FORMS = _forms()
 
 
 def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
@@ -77,37 +91,50 @@ def refuse_foreign(connection: sqlite3.Connection, path: Path) -> None:
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > _VERSION or version < 0:
         raise StoreError(f"{path} was written by a newer version of msgflux_nb ({version}). Use another file.")
-    statement = "SELECT type, name, tbl_name, substr(sql, 1, ?) FROM sqlite_master"
-    for kind, name, table, made in connection.execute(statement, (_LONGEST + 1,)):
-        if not _is_ours(kind, name, table, made):
+    statement = "SELECT type, name, substr(sql, 1, ?) FROM sqlite_master"
+    for kind, name, made in connection.execute(statement, (_LONGEST + 1,)):
+        if not _is_ours(kind, name, made):
+            why = ", which msgflux_nb does not create"
+            if (kind, name) in _FORMS:
+                why = " with other columns, defaults or constraints than msgflux_nb creates"
             raise StoreError(
-                f"{path} is the database of another program: it has the {str(kind)[:20]} {str(name)[:60]!r}, which "
-                "msgflux_nb does not create. Use another file."
+                f"{path} is the database of another program: it has the {str(kind)[:20]} {str(name)[:60]!r}{why}. "
+                "Use another file."
             )
 
 
-def _is_ours(kind: object, name: object, table: object, made: object) -> bool:
-    if not isinstance(name, str) or table not in TABLES:
-        return isinstance(name, str) and _AUTOMATIC.fullmatch(name) is not None and kind in ("table", "index")
-    if made is None:
-        return kind == "index" and _AUTOMATIC.fullmatch(name) is not None
-    if (kind, name in TABLES) != ("table", True) and (kind, name in _INDEXES) != ("index", True):
+def _is_ours(kind: object, name: object, made: object) -> bool:
+    if not isinstance(name, str):
         return False
+    if made is None:
+        return kind == "index" and _AUTOMATIC_INDEX.fullmatch(name) is not None
     if not isinstance(made, str) or len(made) > _LONGEST:
         return False
-    return all(word.casefold() in _OUR_WORDS for word in _TOKEN.findall(made))
+    if _AUTOMATIC.fullmatch(name) is not None:
+        return kind == "table"
+    return _tokens(made) in _FORMS.get((str(kind), name), ())
 
 
 def bring_up_to_date(connection: sqlite3.Connection) -> None:
-    """Create missing tables, in one transaction, since several processes may do so at once."""
-    if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION:
+    """Create what is missing, in one transaction, since several processes may do so at once."""
+    if connection.execute("PRAGMA user_version").fetchone()[0] == _VERSION and not _is_missing(connection):
         return
     with transaction(connection):
         for statement in _SCHEMA.split(";"):
             connection.execute(statement)
-        if "warnings" not in {name for _, name, *_ in connection.execute("PRAGMA table_info(rows)")}:
+        if not _has_warnings(connection):
             connection.execute("ALTER TABLE rows ADD COLUMN warnings TEXT")
         connection.execute(f"PRAGMA user_version={_VERSION}")
+
+
+def _is_missing(connection: sqlite3.Connection) -> bool:
+    """Whether a table, an index or a column is missing."""
+    found = set(connection.execute("SELECT type, name FROM sqlite_master"))
+    return not _FORMS.keys() <= found or not _has_warnings(connection)
+
+
+def _has_warnings(connection: sqlite3.Connection) -> bool:
+    return "warnings" in {name for _, name, *_ in connection.execute("PRAGMA table_info(rows)")}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ import sqlite3
 import threading
 import time
 from collections.abc import Callable
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
 from typing import Any, NamedTuple, TypeVar
 
 from ..errors import StoreError
@@ -253,7 +253,11 @@ class Worker:
             if job is not None:
                 self._answer(job)
             if self.waiting and time.monotonic() >= self._try_at:
-                self._write()
+                try:
+                    self._write()
+                except Exception as error:  # the thread must not end while rows are queued
+                    self._tries += 1
+                    self._fail(StoreError(f"the store {self.file.name} cannot be written: {_named(error)}"))
             elif not self.waiting:
                 with self._lock:
                     if job is None and self._jobs.empty() and not self.waiting and self._idle_since():
@@ -277,7 +281,8 @@ class Worker:
 
     def _answer(self, job: _Job) -> None:
         if self._closed:
-            job.done.set_exception(StoreError(f"the store {self.file.name} cannot be used: it was closed"))
+            with contextlib.suppress(InvalidStateError):
+                job.done.set_exception(StoreError(f"the store {self.file.name} cannot be used: it was closed"))
         elif not _do(job.work, job.done, may_wait=time.monotonic() < job.until):
             time.sleep(_LOCKED_SECONDS)  # another process holds the file
             self._jobs.put(job)
@@ -304,9 +309,6 @@ class Worker:
         except StoreError as error:
             self._tries += 1
             self._leave_out_what_fails(group, error)
-        except Exception as error:  # the thread must not end while rows are queued
-            self._tries += 1
-            self._fail(StoreError(f"the store {self.file.name} cannot be written: {type(error).__name__}: {error}"))
         else:
             self._wrote(group)
 
@@ -317,8 +319,12 @@ class Worker:
         if not self.file.lasts:  # nobody waits for memory: write more rows at once
             self._try_at = time.monotonic() + _GATHERING_SECONDS
         self.waiting.remove(group)
-        with contextlib.suppress(StoreError):
+        try:
             self.wrote()
+        except StoreError as error:
+            _log.info("the store %s: %s", self.file.name, error)
+        except Exception as error:  # the rows are written
+            self.tell(f"the store {self.file.name} cannot be read: {_named(error)}")
 
     def _leave_out_what_fails(self, group: list[Write], error: StoreError) -> None:
         """Write rows one by one, so that a row that SQLite refuses does not block the others."""
@@ -361,6 +367,10 @@ class Worker:
             _log.info("%s", what)
 
 
+def _named(error: Exception) -> str:
+    return f"{type(error).__name__}: {error}".removesuffix(": ")
+
+
 def _is_of_a_row(error: StoreError) -> bool:
     """Whether SQLite refused a value, rather than the file."""
     refused = (OverflowError, UnicodeError, sqlite3.DataError, sqlite3.IntegrityError, sqlite3.InterfaceError)
@@ -373,12 +383,12 @@ def _do(work: Callable[[], T], done: Future[T], *, may_wait: bool = False) -> bo
         return True
     try:
         result = work()
-    except BusyError as error:
-        if may_wait:
-            return False
-        done.set_exception(error)
     except BaseException as error:
-        done.set_exception(error)
+        if may_wait and isinstance(error, BusyError):
+            return False
+        with contextlib.suppress(InvalidStateError):  # cancelled meanwhile
+            done.set_exception(error)
     else:
-        done.set_result(result)
+        with contextlib.suppress(InvalidStateError):
+            done.set_result(result)
     return True

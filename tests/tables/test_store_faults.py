@@ -518,6 +518,14 @@ FOREIGN = {
     "check": "DROP TABLE runs; CREATE TABLE runs (run TEXT UNIQUE, began REAL, told BLOB, keys BLOB CHECK (keys = 1))",
     "generated": "DROP TABLE runs; CREATE TABLE runs (run TEXT UNIQUE, began REAL, told BLOB AS (x'00'), keys BLOB)",
     "index": "CREATE INDEX i ON rows (upper(state))",
+    "default": "PRAGMA writable_schema=1; UPDATE sqlite_master SET sql = replace(sql, 'error TEXT', "
+    "'error TEXT DEFAULT (julianday(''now''))') WHERE name = 'rows'",
+    "unique column": "PRAGMA writable_schema=1; UPDATE sqlite_master SET sql = replace(sql, 'state TEXT NOT NULL', "
+    "'state TEXT NOT NULL PRIMARY KEY') WHERE name = 'rows'",
+    "unique index": "DROP INDEX rows_by_question; CREATE UNIQUE INDEX rows_by_question ON rows (state)",
+    "other index": "DROP INDEX rows_by_question; CREATE INDEX rows_by_question ON rows (state)",
+    "no cost": "ALTER TABLE rows DROP COLUMN cost",
+    "one column": "DROP TABLE rows; CREATE TABLE rows (key BLOB NOT NULL UNIQUE)",
 }
 
 
@@ -529,6 +537,20 @@ def test_a_file_with_more_than_our_tables_is_refused(counting: Counting, path: P
     with quickly(), pytest.raises(mf.StoreError, match="the database of another program"):
         counting.extract(["a"], store=path)
     assert counting.calls == 0
+
+
+@pytest.mark.parametrize(
+    "missing",
+    ["ALTER TABLE rows DROP COLUMN warnings", "DROP TABLE rows", "DROP TABLE runs", "DROP INDEX rows_by_question"],
+)
+def test_what_a_file_of_ours_lacks_is_created(counting: Counting, path: Path, missing: str) -> None:
+    Store(path).close()
+    with sqlite3.connect(path) as connection:
+        connection.execute(missing)
+    frame, said = extracted(counting, path)
+    assert said == []
+    assert kept(path) == 60
+    assert frame.attrs["report"]["not_stored"] == 0
 
 
 def test_a_trigger_that_is_made_while_the_store_is_open_does_nothing(counting: Counting, path: Path) -> None:
@@ -580,6 +602,47 @@ def test_a_run_that_we_have_not_written_is_an_error_of_ours(counting: Counting, 
         connection.execute("UPDATE runs SET told = ?", (told,))
     with pytest.raises(mf.StoreError, match="has not written"):
         mf.runs(path)
+
+
+@pytest.mark.parametrize("last", [10**8, 3 * 10**9, 2**62, 2**63 - 1, None])
+def test_rows_with_any_numbers_are_found_without_waiting(
+    counting: Counting, path: Path, monkeypatch: pytest.MonkeyPatch, last: int | None
+) -> None:
+    counting.extract(["a", "b", "c"], store=path)
+    with sqlite3.connect(path) as connection:
+        if last is None:
+            connection.execute("UPDATE rows SET rowid = -rowid")
+        else:
+            connection.execute("UPDATE rows SET rowid = ? WHERE rowid = 3", (last,))
+    for texts, states in ((["a", "b", "c", "d"], ["cached"] * 3 + ["ok"]), (["e", "d"], ["ok", "cached"])):
+        restart_kernel(monkeypatch)
+        with quickly(), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            assert counting.extract(texts, store=path)["_status"].tolist() == states
+        known = open_store(path)._all
+        assert known is None or len(known._bits) < 4_000_000
+    assert counting.calls == 5
+    assert kept(path) == 5
+
+
+@pytest.mark.parametrize("place", ["wrote", "write"])
+def test_no_error_ends_the_thread_of_a_store(path: Path, monkeypatch: pytest.MonkeyPatch, place: str) -> None:
+    store = Store(path)
+
+    def refuse(*_: object) -> None:
+        raise MemoryError("none left")
+
+    ended: list[object] = []
+    monkeypatch.setattr(threading, "excepthook", ended.append)
+    with monkeypatch.context() as broken:
+        broken.setattr(*((store.worker, "wrote") if place == "wrote" else (SqliteFile, "write")), refuse)
+        with contextlib.nullcontext() if place == "wrote" else pytest.raises(mf.StoreError, match="none left"):
+            store.put("a", "u", b"{}", b"1")
+        wait_until(lambda: any("MemoryError: none left" in said for said in store.worker.problems))
+    store.put("b", "u", b"{}", b"2")
+    assert len(store) == 2
+    assert ended == []
+    store.close()
 
 
 # Small
