@@ -322,6 +322,21 @@ def test_rows_fill_and_what_is_drawn_is_not_drawn_again(page: Page, opened: Any)
     expect(page.locator("tbody tr").last).to_contain_text("refused · no")
 
 
+def test_only_whole_rows_are_seen_also_where_one_is_open(page: Page, opened: Any) -> None:
+    widget = opened(picture())
+    cut = """(box) => {
+      const [head, foot] = [box.querySelector("th").getBoundingClientRect().bottom, box.getBoundingClientRect().bottom];
+      const rows = [...box.querySelectorAll("tbody tr")].map((row) => row.getBoundingClientRect());
+      return rows.filter(({ top, bottom }) => (top < head - 2 && bottom > head + 2) || (top < foot - 2 && bottom > foot + 2)).length;
+    }"""
+    box = page.locator(".mf-last")
+    until(lambda: box.evaluate(cut) == 0)
+    row = page.locator("tr[data-position]").nth(-5)
+    row.click()
+    widget.deliver(opened_row(int(row.get_attribute("data-position") or "")))
+    until(lambda: page.locator("tr.mf-detail").count() == 1 and box.evaluate(cut) == 0)
+
+
 def test_the_table_follows_its_end_only_while_the_reader_is_there(page: Page, opened: Any) -> None:
     told = picture()
     widget = opened({**told, "rows": told["rows"][:18]})

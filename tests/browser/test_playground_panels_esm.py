@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 
 import pytest
@@ -416,6 +417,25 @@ def test_tabs_without_room_are_in_a_menu(play: PlayPage) -> None:
     expect(play.view.get_by_role("tab", name="Code")).to_be_visible()
     expect(play.view.get_by_role("tab", name="Code")).to_have_attribute("aria-selected", "true")
     assert bar.evaluate("(one) => one.scrollWidth <= one.clientWidth")
+
+
+def test_menus_stay_inside_the_view_and_say_what_is_on_and_what_is_not_set(page: Page) -> None:
+    play = PlayPage(page, tool_names=["next_train"], call_options={})
+    play.view.evaluate("(view) => { view.style.width = '760px'; }")
+    play.view.get_by_role("button", name="more", exact=True).click()
+    frame, menu = (one.bounding_box() for one in (play.view, play.view.locator(".mf-menu")))
+    assert frame is not None
+    assert menu is not None
+    assert menu["x"] + menu["width"] <= frame["x"] + frame["width"]
+    page.keyboard.press("Escape")
+    play.view.get_by_role("button", name="tools: 1").click()
+    expect(play.view.get_by_role("menuitemcheckbox", name="next_train")).to_be_checked()
+    page.keyboard.press("Escape")
+    play.view.get_by_role("button", name="model: ").click()
+    slider = play.view.get_by_role("slider", name="temperature")
+    expect(slider).to_have_attribute("aria-valuetext", "the provider's default")
+    slider.press("ArrowRight")
+    expect(slider).not_to_have_attribute("aria-valuetext", re.compile("."))
 
 
 def test_while_a_call_waits_the_figures_of_its_answer_are_told(play: PlayPage) -> None:
