@@ -8,6 +8,7 @@ has a record with its error; such a record never replaces an answer.
 from __future__ import annotations
 
 import json
+import sqlite3
 from typing import Annotated, Any
 
 import msgspec
@@ -155,7 +156,16 @@ class BatchRecords:
             count = next(count for count in _TOGETHER if count >= len(some))  # few sizes: few statements to parse
             some += some[-1:] * (count - len(some))
             statement = f"{_SELECT} WHERE key IN ({', '.join('?' * count)})"
-            found |= {one.key: one for one in map(self._record, self.store.rows(statement, *some)) if one is not None}
+            try:
+                rows = self.store.rows(statement, *some)
+            except StoreError as error:
+                if not isinstance(error.__cause__, sqlite3.DataError):
+                    raise
+                if len(keys) > 1:  # only the row that is too long is left out
+                    return {key: one for key in keys for one in self.get_all([key]).values()}
+                self.store.worker.tell(f"the store {self._name} holds a row that is too long to be read: {error}")
+                return {}
+            found |= {one.key: one for one in map(self._record, rows) if one is not None}
         return found
 
     def bills(self, keys: list[bytes], within: float | None = None) -> dict[bytes, dict[str, Any]]:
@@ -181,8 +191,11 @@ class BatchRecords:
 
     def related(self, question: bytes) -> list[Record]:
         """Return the records of the same question with other structures, the latest first."""
-        rows = self.store.rows(f"{_SELECT} WHERE question = ? ORDER BY rowid DESC", question)
-        return [one for one in map(self._record, rows) if one is not None]
+        keys = [
+            key for (key,) in self.store.rows("SELECT key FROM rows WHERE question = ? ORDER BY rowid DESC", question)
+        ]
+        found = self.get_all(keys)
+        return [found[key] for key in keys if key in found]
 
     def may_know(self, key: bytes) -> bool:
         """Whether there may be a record with this key or question, without a query."""

@@ -23,7 +23,8 @@ T = TypeVar("T")
 Statement = tuple[str, Sequence[object]]
 
 _BUSY_SECONDS = 0.05  # how long SQLite waits for a lock; signals are delayed meanwhile
-_LONGEST = 600_000_000  # bytes of one cell: two answers of the largest size
+_LONGEST = 600_000_000  # bytes of one cell: two answers of the largest size, or the keys of a run
+_LONGEST_ROW = 64_000_000  # bytes of one entry of the table rows, of which a batch reads many
 _BUSY, _LOCKED = 5, 6  # SQLite's error codes
 _CHUNK = 256
 _UNSTEADY = 3  # after so many replacements with equal contents the file counts as the same
@@ -100,6 +101,7 @@ class SqliteFile:
         """Run one statement as a transaction; return all rows of its result."""
 
         def run(connection: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            _limit(connection, statement)
             return connection.execute(statement, values).fetchall()
 
         try:
@@ -121,6 +123,7 @@ class SqliteFile:
         def run(connection: sqlite3.Connection) -> None:
             with transaction(connection):
                 for statement, values in statements:
+                    _limit(connection, statement)
                     connection.execute(statement, values)
 
         self._guarded(run)
@@ -268,6 +271,7 @@ class SqliteFile:
             "" if path is None else path, timeout=_BUSY_SECONDS, check_same_thread=False, isolation_level=None
         )
         try:
+            connection.text_factory = _text
             connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
             connection.set_authorizer(_authorized)
             if path is not None:
@@ -319,6 +323,20 @@ def _authorized(action: int, one: str | None, two: str | None, database: str | N
     return sqlite3.SQLITE_OK if within is None else sqlite3.SQLITE_DENY
 
 
+def _limit(connection: sqlite3.Connection, statement: str) -> None:
+    """Let SQLite refuse too long values; it does so before it reads them."""
+    is_of_rows = " FROM rows" in statement or " INTO rows" in statement
+    connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST_ROW if is_of_rows else _LONGEST)
+
+
+def _text(data: bytes) -> str | bytes:
+    """Return a text; its bytes if it is none, so that only its own row has another type."""
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return data
+
+
 def _is_whole(connection: sqlite3.Connection) -> bool:
     """Whether an open file has all of its pages."""
     try:
@@ -365,6 +383,8 @@ def _remove_logs(path: Path | None) -> None:
 
 def _pour(source: sqlite3.Connection, target: sqlite3.Connection) -> None:
     """Copy one file's contents into another; existing entries stay, except failures, which an answer replaces."""
+    source.text_factory = _text
+    target.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, _LONGEST)
     with transaction(target):
         there = {name for (name,) in source.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
         for table in (table for table in TABLES if table in there):

@@ -575,6 +575,7 @@ DAMAGED: dict[str, tuple[str, Any]] = {
     "a request of text": ("request", "{}"),
     "a depth of 100,000": ("text", "[" * 100_000),
     "no text": ("text", None),
+    "a text of 70 MB": ("text", '{"name": "b"}' + " " * 70_000_000),
 }
 
 
@@ -592,6 +593,20 @@ def test_a_row_that_we_have_not_written_is_asked_for_again_and_its_neighbours_ar
         frame = counting.extract(["a", "b", "c"], store=path)
     assert frame["_status"].tolist() == ["cached", "ok", "cached"]
     assert frame["name"].tolist() == ["a", "b", "c"]
+    assert counting.texts[3:] == ["b"]
+
+
+@pytest.mark.parametrize("column", ["text", "error", "state", "warnings"])
+def test_a_text_that_is_not_utf_8_costs_only_its_own_row(
+    counting: Counting, path: Path, monkeypatch: pytest.MonkeyPatch, column: str
+) -> None:
+    counting.extract(["a", "b", "c"], store=path)
+    with sqlite3.connect(path) as connection:
+        connection.execute(f"UPDATE rows SET {column} = CAST(x'ff41' AS TEXT) WHERE text LIKE '%\"b\"%'")
+    restart_kernel(monkeypatch)
+    with pytest.warns(mf.StoreWarning, match="holds a row that msgflux_nb has not written"):
+        frame = counting.extract(["a", "b", "c"], store=path)
+    assert frame["_status"].tolist() == ["cached", "ok", "cached"]
     assert counting.texts[3:] == ["b"]
 
 
@@ -668,11 +683,11 @@ def test_a_row_that_cannot_be_written_keeps_no_other_from_it(path: Path) -> None
     from msgflux_nb.storage.batches import Record
 
     records = BatchRecords(open_store(path))
-    for number, attempts in enumerate((1, 2**70, 3)):
+    for number, (attempts, text) in enumerate(((1, "{}"), (2**70, "{}"), (3, "{}"), (4, " " * 64_000_001))):
         key = bytes([number]) * 32
         records.put_soon(
-            Record(key=key, question=key, state="ok", text="{}", request=b"{}", answer=b"", attempts=attempts)
+            Record(key=key, question=key, state="ok", text=text, request=b"{}", answer=b"", attempts=attempts)
         )
     records.flush()
     assert kept(path) == 2
-    assert any("is not kept" in said for said in records.problems)
+    assert sum("is not kept" in said for said in records.problems) == 2
