@@ -24,7 +24,7 @@ from .exchange import Entry, Exchange
 from .keys import HiddenValues, Key, find_key, hide_in_bytes, secrets_of_address
 from .recording_context import RecordingContext, active_recording, settings_of
 from .replay_endpoint import areplay_endpoint, replay_endpoint
-from .server_quirks import Known, ServerQuirks, quirks_of
+from .server_quirks import Known, NotCopied, ServerQuirks, quirks_of
 from .stream import StreamResponse
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class ChatCompletion:
         self._note: str | None = None  # a warning for all of its answers
         self._is_live = False  # ask the network even if a replay is on
         self._sample = 0  # the number of this answer to a request; a cache keeps each
-        self._templates: dict[Any, tuple[list[Any], RequestTemplate]] = {}
+        self._templates: dict[Any, tuple[list[Any], RequestTemplate]] = NotCopied()
 
     @overload
     def __call__(

@@ -12,7 +12,7 @@ from ..protocol.profile import Profile, Wire
 from ..protocol.request import ChatRequest
 from ..protocol.wire import WIRES
 from .addresses import base_url_of, under
-from .keys import HiddenValues, Key, find_key, hidden_of, scrub
+from .keys import HiddenValues, Key, find_key, hidden_of, hide, scrub
 
 __all__ = ["Endpoint", "endpoint_of"]
 
@@ -48,8 +48,15 @@ class Endpoint(msgspec.Struct, frozen=True, kw_only=True):
 
     def scrub(self, text: str) -> str:
         """Return ``text`` without this endpoint's key and further headers, and anything that looks like a key."""
-        hidden = [self.headers, hidden_of(self.base_url)]
-        return scrub(text, hidden if self.key is None else [self.key, *hidden])
+        return scrub(text, self._secrets())
+
+    def hide(self, text: str) -> str:
+        """Return ``text`` without this endpoint's key and further headers."""
+        return hide(text, self._secrets())
+
+    def _secrets(self) -> list[Key | HiddenValues]:
+        hidden: list[Key | HiddenValues] = [self.headers, hidden_of(self.base_url)]
+        return hidden if self.key is None else [self.key, *hidden]
 
     def __repr__(self) -> str:
         return without_secrets(super().__repr__())

@@ -25,7 +25,7 @@ from ..protocol.tool_calls import ToolCallAggregator
 from ..protocol.wire import reader_of
 from .recording_context import RecordingContext, Replayed
 from .retry import retry_delay
-from .scrubbed import describe, texts_of, without_keys
+from .scrubbed import Masked, describe, texts_of, without_keys
 from .times import Times
 
 __all__ = ["Entry", "Exchange", "State"]
@@ -135,6 +135,7 @@ class Exchange:
         self._max_retries = max_retries
         self._entry = entry
         self.scrub: Scrub = str
+        self._masked = Masked(str)
         self._keeps = keep
         self._received: list[bytes] = []
         self.times = Times(timeout, stream=request.stream, clock=clock)
@@ -144,13 +145,13 @@ class Exchange:
 
     @property
     def snapshot(self) -> Snapshot:
-        """The answer so far."""
-        return self._accumulator.snapshot
+        """The answer so far, without the endpoint's keys in its fields."""
+        return self._masked.snapshot(self._accumulator.snapshot)
 
     @property
     def usage(self) -> Usage | None:
         """The tokens that were billed; None until the provider says, or if it does not."""
-        return self._accumulator.snapshot.usage if self.plain is None else self.plain.usage
+        return self._masked.usage(self._accumulator.snapshot.usage if self.plain is None else self.plain.usage)
 
     @property
     def answered(self) -> str | None:
@@ -219,7 +220,7 @@ class Exchange:
             seconds: how long it took.
             scrub: removes the endpoint's keys from a text.
         """
-        self.scrub = scrub
+        self.scrub, self._masked = scrub, Masked(scrub)
         self.plain = plain_answer(body, self.request, self.profile)
         if self.plain is not None:
             self._received = [body]
@@ -407,7 +408,7 @@ class Exchange:
 
     def _keep(self, entry: Entry) -> None:
         try:
-            entry.put(b"".join(self._received), texts=texts_of(self.snapshot))
+            entry.put(b"".join(self._received), texts=texts_of(self._accumulator.snapshot))
         except StoreError as error:
             _not_kept(error)
 
@@ -415,7 +416,7 @@ class Exchange:
         self.state = "running"
         self.times.begin()
         self._received = []
-        self.scrub = scrub
+        self.scrub, self._masked = scrub, Masked(scrub)
         self._reading = None
 
     @property

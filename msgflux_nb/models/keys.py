@@ -13,6 +13,7 @@ import json
 import os
 import re
 import urllib.parse
+from array import array
 from collections.abc import Iterable
 from typing import Any
 
@@ -26,6 +27,7 @@ __all__ = [
     "Key",
     "find_key",
     "hidden_of",
+    "hide",
     "hide_in_bytes",
     "keys_of_environment",
     "scrub",
@@ -40,6 +42,14 @@ _SHAPES = re.compile(
     r"\b(?:sk|pk|rk|gsk|xai|nvapi|hf|csk|fw|pplx|key)[-_][A-Za-z0-9_\-]{8,}|\bAIza[\w\-]{10,}|Bearer\s+[^\s\"',]+"
     r"|(?<=://)[^/\s]+(?=@)"  # user name and password of an address
 )
+
+
+# One character as percent-encoding, JSON and HTML may write it, also coded twice.
+_ESCAPE = re.compile(
+    r"%(?:25){0,3}([0-9A-Fa-f]{2})|\\{1,8}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([\"'/]))"
+    r"|&(?:amp;){0,3}(?:#[xX]0{0,4}([0-9A-Fa-f]{1,4})|#0{0,4}([0-9]{1,5})|(amp|lt|gt|quot|apos|plus|equals|sol));"
+)
+_ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "plus": "+", "equals": "=", "sol": "/"}
 
 
 class Key:
@@ -77,7 +87,9 @@ class Key:
         """Whether the key occurs: a quick check, since nearly always it does not."""
         if self.__spellings is None:
             self.__spellings = tuple(spelling.encode() for spelling in _spellings(self.__text))
-        return any(spelling in data for spelling in self.__spellings)
+        return any(spelling in data for spelling in self.__spellings) or (
+            len(self.__text) >= _SHORTEST_KEY and self.__text in _unescaped(data.decode("latin-1"))
+        )
 
     def __repr__(self) -> str:
         return "Key(...)"
@@ -173,17 +185,21 @@ def hide_in_bytes(data: bytes, key: Key | None, *values: HiddenValues) -> bytes:
     return text.encode("utf-8", "surrogateescape")
 
 
-def scrub(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
-    """Return ``text`` with the given keys and headers, and whatever looks like a key, replaced."""
+def hide(text: str, keys: Iterable[Key | HiddenValues]) -> str:
+    """Return ``text`` with the given keys and headers replaced, and nothing else."""
     for key in keys:
         text = key.hide_in(text)
-    return without_secrets(_SHAPES.sub(_MASK, text))
+    return text
+
+
+def scrub(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
+    """Return ``text`` with the given keys and headers, and whatever looks like a key, replaced."""
+    return without_secrets(_SHAPES.sub(_MASK, hide(text, keys)))
 
 
 def scrub_kept(text: str, keys: Iterable[Key | HiddenValues] = ()) -> str:
     """As :func:`scrub`, but keep plain words that look like keys, such as ``key_findings`` and "Bearer of news"."""
-    for key in keys:
-        text = key.hide_in(text)
+    text = hide(text, keys)
     return without_secrets(_SHAPES.sub(lambda found: found[0] if _is_words(found[0]) else _MASK, text))
 
 
@@ -208,7 +224,38 @@ def _without(text: str, secret: str) -> str:
         return re.sub(rf"(?<![A-Za-z0-9]){re.escape(secret)}(?![A-Za-z0-9])", _MASK, text)
     for spelling in _spellings(secret):
         text = text.replace(spelling, _MASK)
-    return text
+    return _without_escaped(text, secret)
+
+
+def _without_escaped(text: str, secret: str) -> str:
+    """Replace a secret of which any characters are escaped, in time in proportion to the text."""
+    plain = _unescaped(text)
+    place = plain.find(secret)
+    if place < 0 or plain == text:
+        return text
+    starts, end = array("q"), 0  # where each character of the plain text begins in the text
+    for found in _ESCAPE.finditer(text):
+        starts.extend(range(end, found.start() + 1))
+        end = found.end()
+    starts.extend(range(end, len(text) + 1))
+    parts, end = [], 0
+    while place >= 0:
+        parts += [text[end : starts[place]], _MASK]
+        end = starts[place + len(secret)]
+        place = plain.find(secret, place + len(secret))
+    return "".join((*parts, text[end:]))
+
+
+def _unescaped(text: str) -> str:
+    """Return a text in which each escape is its character."""
+    return _ESCAPE.sub(_character, text) if "%" in text or "\\" in text or "&" in text else text
+
+
+def _character(found: re.Match[str]) -> str:
+    percent, four, two, plain, hexadecimal, decimal, name = found.groups()
+    if plain or name:
+        return plain or _ENTITIES[name]
+    return chr(int(decimal) if decimal else int(percent or four or two or hexadecimal, 16))
 
 
 def _spellings(secret: str) -> list[str]:

@@ -9,9 +9,10 @@ import msgspec
 from ..errors import MsgfluxError
 from ..protocol.events import Usage
 from ..protocol.failure import Scrub
-from ..protocol.snapshot import Snapshot
+from ..protocol.snapshot import Choice, Snapshot
+from ..storage.recordings.media import each_text
 
-__all__ = ["describe", "texts_of", "without_keys"]
+__all__ = ["Masked", "describe", "texts_of", "without_keys"]
 
 
 def describe(
@@ -30,6 +31,63 @@ def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
         for one in snapshot.choices
     )
     return msgspec.structs.replace(snapshot, choices=choices, fields=_scrubbed(snapshot.fields, scrub))
+
+
+class Masked:
+    """Masks an endpoint's keys in what a server adds to an answer: ids, names, links and other fields.
+
+    The texts stay, since they are the model's, and so do ids and names of calls, which are sent back. What only looks
+    like a key stays too: it may be a signature or a part of a link.
+
+    Args:
+        scrub: an endpoint's ``scrub``.
+    """
+
+    def __init__(self, scrub: Scrub) -> None:
+        self._hide: Scrub = getattr(getattr(scrub, "__self__", None), "hide", scrub)
+        self._known: dict[str | None, str | None] = {None: None}  # snapshots of a stream repeat a few short texts
+        self._latest: tuple[Snapshot, Snapshot] | None = None
+
+    def snapshot(self, found: Snapshot) -> Snapshot:
+        """Return a snapshot with masked fields."""
+        if self._hide is str:
+            return found
+        if self._latest is None or self._latest[0] is not found:
+            clean = msgspec.structs.replace(
+                found,
+                choices=tuple(map(self._choice, found.choices)),
+                usage=self.usage(found.usage),
+                id=self._text(found.id),
+                model=self._text(found.model),
+                fields=self._value(found.fields),
+                warnings=tuple(map(self._hide, found.warnings)),
+            )
+            self._latest = found, clean
+        return self._latest[1]
+
+    def usage(self, usage: Usage | None) -> Usage | None:
+        """Return usage with a masked tier."""
+        if usage is None or usage.tier is None:
+            return usage
+        return msgspec.structs.replace(usage, tier=self._text(usage.tier))
+
+    def _choice(self, choice: Choice) -> Choice:
+        if not (choice.fields or choice.annotations or choice.raw_finish_reason):
+            return choice
+        return msgspec.structs.replace(
+            choice,
+            annotations=tuple(self._value(list(choice.annotations))),
+            raw_finish_reason=self._text(choice.raw_finish_reason),
+            fields=self._value(choice.fields),
+        )
+
+    def _text(self, text: str | None) -> str | None:
+        if text is not None and text not in self._known:
+            self._known[text] = self._hide(text)
+        return self._known[text]
+
+    def _value(self, value: Any) -> Any:
+        return each_text(value, self._hide) if value else value
 
 
 def texts_of(snapshot: Snapshot) -> bytes:

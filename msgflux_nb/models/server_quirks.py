@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from ..protocol.profile import Profile, Wire
 from ..protocol.remedy import Remedy
 from ..protocol.request import Way
 from ..storage.recordings.active import Active
 
-__all__ = ["Known", "ServerQuirks", "quirks_of"]
+__all__ = ["Known", "NotCopied", "ServerQuirks", "quirks_of"]
 
 _log = logging.getLogger("msgflux_nb")
 
@@ -83,3 +83,10 @@ def quirks_of(profile: Profile, model: str, now: Active | None = None) -> Server
     """
     known = _known if now is None else (now.player or now.recorder).learnt
     return known.setdefault((profile.base_url or profile.provider, model), ServerQuirks(model))
+
+
+class NotCopied(dict[Any, Any]):
+    """What a model has built for itself; a copy of the model begins without it."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        return type(self), ()

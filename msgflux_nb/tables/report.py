@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ..errors import SchemaError
+from ..errors import SchemaError, printable
 from ..generation.schema import Dialect, wire_schema
 from .dtypes import columns
 from .frame import exploded_frame, frame_from_columns
@@ -74,7 +74,7 @@ def named_columns(frame: pd.DataFrame, fields: str | Sequence[str]) -> list[str]
     names = [fields] if isinstance(fields, str) else list(fields)
     for name in names:
         if name not in frame.columns:
-            raise KeyError(f"no column {name!r}; the columns: {', '.join(map(str, frame.columns))}")
+            raise KeyError(f"no column {name!r}; the columns: {printable(', '.join(map(str, frame.columns)))}")
     return names
 
 

@@ -16,7 +16,7 @@ from ..content.checks import meant
 from ..content.messages import ChatBlock, Message
 from ..content.notebook import items_of
 from ..content.source import confined
-from ..errors import brief, ends_a_process
+from ..errors import brief, ends_a_process, printable
 from .arrays import is_missing
 from .cells import CellError, cell_text
 from .frames.foreign import foreign_of
@@ -371,7 +371,7 @@ def _check_media(media: Media, names: Sequence[str]) -> None:
         if name not in names:
             raise ValueError(
                 f"there is no column {name!r} of images or files.{meant(name, names)} "
-                f"The columns are: {', '.join(names)}"
+                f"The columns are: {printable(', '.join(names))}"
             )
 
 

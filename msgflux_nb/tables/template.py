@@ -12,6 +12,7 @@ from collections.abc import Collection, Mapping
 import msgspec
 
 from ..content.checks import meant
+from ..errors import printable
 
 __all__ = ["Template", "parse_template"]
 
@@ -77,5 +78,5 @@ def parse_template(prompt: str, known: Collection[str], *, fixed: bool = False) 
 
 
 def _advice(known: Collection[str]) -> str:
-    names = ", ".join(f"{{{name}}}" for name in known)
+    names = printable(", ".join(f"{{{name}}}" for name in known))
     return f"Known columns: {names or 'none'}. Write '{{{{' and '}}}}' for braces that are meant as text."

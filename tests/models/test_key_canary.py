@@ -510,3 +510,65 @@ def test_a_refusal_that_repeats_a_key_is_shown_without_it(secret: str) -> None:
     ):
         model_with_secrets(server.url)("Hi").consume()
     assert secret not in str(raised.value)
+
+
+def escaped(key: str) -> list[str]:
+    """Return a key with all or some of its characters escaped, as servers of several kinds do."""
+    codes = [ord(one) for one in key]
+    some = {"+": "\\u002B", "=": "\\u003D", "&": "\\u0026", "<": "\\u003C", ">": "\\u003E"}  # as .NET does
+    return [
+        "".join(some.get(one, one) for one in key),
+        "".join(some.get(one, one) for one in key).replace("\\", "\\\\"),
+        "".join(f"%{code:02X}" for code in codes),
+        "".join(f"%25{code:02x}" for code in codes),
+        "".join(f"&#{code};" for code in codes),
+        "".join(f"&#x{code:X};" for code in codes),
+        "".join(f"\\u{code:04x}" for code in codes),
+        key.replace("/", "%2F").replace("=", "%3d"),
+    ]
+
+
+@pytest.mark.parametrize("at", range(8))
+@pytest.mark.parametrize("body", ["who is %s?", '{"error": {"message": "who is %s?"'])
+def test_an_error_hides_a_key_with_escaped_characters(at: int, body: str) -> None:
+    with listening(echoing(lambda head: answer(401, body % escaped(ODD)[at]))) as server:
+        caught = failure(model_with_secrets(server.url, api_key=ODD), "sync")
+    assert "who is [key]?" in str(caught)
+    assert_clean("".join(shown(caught)))
+
+
+@pytest.mark.parametrize("spelt", escaped(ODD))
+def test_an_escaped_key_is_hidden_in_what_is_kept(spelt: str) -> None:
+    from msgflux_nb.models.keys import Key, hide_in_bytes
+
+    text = f"a 100% \\n {spelt}{spelt} &amp; %20"
+    assert hide_in_bytes(text.encode(), Key(ODD)).decode() == "a 100% \\n [key][key] &amp; %20"
+    assert hide_in_bytes(b"a 100% \\n &amp; %20", Key(ODD)) == b"a 100% \\n &amp; %20"
+
+
+@pytest.mark.parametrize("streamed", [False, True])
+def test_fields_and_links_of_an_answer_show_no_key(streamed: bool) -> None:
+    link = {"type": "url_citation", "url_citation": {"url": f"https://a.test/?k={KEY}&code=ours", "title": KEY}}
+    part = {"role": "assistant", "content": "Hello", "annotations": [link], "own": {KEY: KEY}}
+    of_all = {"id": f"r-{KEY}", "model": f"m-{KEY}", "service_tier": KEY, "debug": {"head": f"Bearer {KEY}"}}
+    usage = {"prompt_tokens": 1, "completion_tokens": 1, "total_tokens": 2}
+    choice = {"index": 0, "delta" if streamed else "message": part, "finish_reason": f"stop-{KEY}"}
+    body = msgspec.json.encode({**of_all, "choices": [choice], "usage": usage})
+    reply = stream(b"data: " + body + b"\n\n") if streamed else completion()
+    with listening(echoing(lambda head: wire(reply) if streamed else answer(200, body.decode()))) as server:
+        response = model_with_secrets(server.url)("Hi", stream=streamed)
+        assert response.consume() == "Hello"
+        about = response.metadata
+        assert about.id == "r-[key]"
+        assert response.annotations[0]["url_citation"]["url"] == "https://a.test/?k=[key]&code=ours"
+        for found in (response, about, response.snapshot, response.annotations, response.to_messages()):
+            assert_clean(repr(found))
+        assert_clean(repr(response._repr_mimebundle_()))
+
+
+def test_a_model_can_be_copied_after_a_batch() -> None:
+    with serving(completion('"Ur"')) as server:
+        model = mf.Model.chat_completion("m", base_url=server.url, api_key=KEY)
+        mf.extract(["a"], str, model=model, store=False, progress=False)
+        copied = copy.deepcopy(model)
+        assert list(mf.extract(["b"], str, model=copied, store=False, progress=False)["_status"]) == ["ok"]

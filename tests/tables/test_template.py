@@ -45,3 +45,11 @@ def test_a_single_brace_is_refused_with_its_place(prompt: str, position: int) ->
 def test_a_prompt_without_a_column_is_refused() -> None:
     with pytest.raises(ValueError, match="every row would be sent the same text"):
         parse_template("Extract it, {{text}}", ["text"])
+
+
+@pytest.mark.parametrize("prompt", ["{nope}", "{", "{{none}}"])
+def test_an_error_shows_names_of_columns_without_controls(prompt: str) -> None:
+    with pytest.raises(ValueError) as caught:
+        parse_template(prompt, ["a\x1b[31m\x9b2J\u202e\u2028\u200f\u061c"])
+    assert "a\\x1b[31m\\x9b2J\\u202e\\u2028\\u200f\\u061c" in str(caught.value)
+    assert str(caught.value).isprintable()
