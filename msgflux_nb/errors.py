@@ -89,7 +89,7 @@ __all__ = [
 
 # Control characters except line ends and tabs, Unicode's two other line ends, and marks that change a text's direction:
 # a terminal obeys them.
-_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+_CONTROLS = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 
 
 def printable(text: str) -> str:

@@ -42,7 +42,7 @@ def _evenly() -> float:
 def _random() -> float:
     import random
 
-    return random.random()  # noqa: S311  # no secret depends on it
+    return random.SystemRandom().random()  # the generator of the user's own numbers stays as it is
 
 
 def _not_recalled(error: MsgfluxError) -> list[Event] | None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import random
 from collections import deque
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from contextlib import contextmanager, suppress
@@ -18,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 from ..protocol.allowance import Allowance
 from .gate_rule import Rule, Ticket
-from .pace import Pace
+from .pace import CHANCE, Pace
 
 __all__ = ["FirstAlone", "Gate", "Ticket", "gate_of", "over_budget"]
 
@@ -50,7 +49,7 @@ class Gate:
         start: int = 8,
         most: int = 256,
         clock: Callable[[], float] | None = None,
-        chance: Callable[[], float] = random.random,
+        chance: Callable[[], float] = CHANCE,
         together: Callable[[Iterable[int]], int] = max,
     ) -> None:
         self.name = ""

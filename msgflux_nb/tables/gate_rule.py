@@ -8,11 +8,10 @@ sooner than answers, so a share of finished requests would be far too high at ev
 
 from __future__ import annotations
 
-import random
 from collections import deque
 from collections.abc import Callable
 
-from .pace import Pace
+from .pace import CHANCE, Pace
 
 __all__ = ["Rule", "Ticket", "row_wait"]
 
@@ -80,9 +79,7 @@ class Rule:
         in_storm: whether everything is refused, so that only single requests are tried.
     """
 
-    def __init__(
-        self, *, start: float = 8, most: int = 256, pace: Pace, chance: Callable[[], float] = random.random
-    ) -> None:
+    def __init__(self, *, start: float = 8, most: int = 256, pace: Pace, chance: Callable[[], float] = CHANCE) -> None:
         self.most = most
         self.limit = float(min(start, most))
         self.under_way = 0

@@ -10,7 +10,10 @@ from collections.abc import Callable
 
 from ..protocol.allowance import Allowance
 
-__all__ = ["Pace"]
+__all__ = ["CHANCE", "Pace"]
+
+CHANCE = random.SystemRandom().random
+"""Draws a number from 0 to 1; the random numbers of a notebook stay as they are."""
 
 _SPREAD = 0.5  # after a pause, requests begin spread over this part of its length
 _BURST_SECONDS = 5.0  # tokens of this many seconds may be used at once
@@ -59,7 +62,7 @@ class Pace:
         chance: returns a number from 0 to 1, so that the waits of many clients differ.
     """
 
-    def __init__(self, *, chance: Callable[[], float] = random.random) -> None:
+    def __init__(self, *, chance: Callable[[], float] = CHANCE) -> None:
         self._chance = chance
         self._next_turn = _NEVER  # the earliest begin of the next request, after a pause
         self._gap_seconds = 0.0

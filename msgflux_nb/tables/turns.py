@@ -7,7 +7,6 @@ failure that may pass, only the failed request waits and is sent again.
 from __future__ import annotations
 
 import asyncio
-import random
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -18,6 +17,7 @@ from ..models.retry import retry_delay
 from .gate import FirstAlone, Gate, Ticket
 from .gate_rule import row_wait
 from .outcome import Outcome, congestion
+from .pace import CHANCE
 
 __all__ = ["RowTurn", "Turns", "asks_too_long", "put_aside"]
 
@@ -144,7 +144,7 @@ class Turns:
             return 0.0
         if self._aside >= _MOST_ASIDE + _ASIDE_EACH * len(self.in_flight):
             self._stop(f"the provider refuses nearly every row{asked}: {error}")
-        return None if aside else row_wait(refusals, wish, self._usual_seconds, _chance())
+        return None if aside else row_wait(refusals, wish, self._usual_seconds, CHANCE())
 
     def retry_delay(self, error: Exception, attempt: int) -> float | None:
         """Return the seconds to wait before another try; None to give up."""
@@ -153,7 +153,7 @@ class Turns:
             attempt=attempt,
             max_retries=self._max_retries,
             had_content=False,
-            chance=_chance(),
+            chance=CHANCE(),
             no_answer_passes=True,
         )
 
@@ -239,7 +239,3 @@ def _said(seconds: float) -> str:
     if days < 2:
         return f"{seconds / 3_600:,.0f} hours"
     return f"{days:,.0f} days" if days < 3_650 else "more than ten years"
-
-
-def _chance() -> float:
-    return random.random()  # noqa: S311  # no secret depends on it

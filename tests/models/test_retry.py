@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import email.utils
+import random
 
+import msgspec
 import pytest
 
+import msgflux_nb as mf
 from msgflux_nb import errors
 from msgflux_nb.models.retry import retry_delay
 from msgflux_nb.protocol.failure import failure_of_status, retry_after_seconds
 from tests.scripted import Ask, Reply, both, completion, error, model_at, serving
+
+
+class Named(msgspec.Struct):
+    name: str
 
 
 def failure(status: int, message: str = "no", **headers: str) -> errors.MsgfluxError:
@@ -204,3 +211,17 @@ def test_a_context_that_overflows_says_both_numbers() -> None:
     error = failure_of_status(400, {}, said, url="http://x", now=0)
     assert isinstance(error, errors.ContextLengthError)
     assert (error.prompt_tokens, error.context_tokens) == (10000, 8192)
+
+
+@both
+def test_a_retry_leaves_the_random_numbers_of_a_notebook_as_they_are(ask: Ask) -> None:
+    busy = (error(503, "busy"), completion("Hi"), error(429, "slow down"), completion('{"name": "a"}'))
+    with serving(*busy * 2) as server:
+        model = model_at(server.url, max_retries=1)
+        for text in ("a", "b"):  # the first time, other packages draw while they are imported
+            random.seed(1)
+            before = random.getstate()
+            assert [str(answer) for answer in ask(model, "a")] == ["Hi"]
+            table = mf.extract([text], Named, model=model, progress=False, store=False)
+            assert table["_status"].tolist() == ["ok"]
+    assert random.getstate() == before
