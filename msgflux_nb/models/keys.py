@@ -49,6 +49,8 @@ _ESCAPE = re.compile(
     r"%(?:25){0,3}([0-9A-Fa-f]{2})|\\{1,8}(?:u([0-9A-Fa-f]{4})|x([0-9A-Fa-f]{2})|([\"'/]))"
     r"|&(?:amp;){0,3}(?:#[xX]0{0,4}([0-9A-Fa-f]{1,4})|#0{0,4}([0-9]{1,5})|(amp|lt|gt|quot|apos|plus|equals|sol));"
 )
+_MAY_HIDE = re.compile(rb"%(?:25)*[0-9A-Fa-f]{2}|\\[ux]|&")  # escapes that JSON of a usual answer does not have
+_QUOTED = frozenset("\"'/")  # characters that a backslash alone may escape
 _ENTITIES = {"amp": "&", "lt": "<", "gt": ">", "quot": '"', "apos": "'", "plus": "+", "equals": "=", "sol": "/"}
 
 
@@ -88,7 +90,9 @@ class Key:
         if self.__spellings is None:
             self.__spellings = tuple(spelling.encode() for spelling in _spellings(self.__text))
         return any(spelling in data for spelling in self.__spellings) or (
-            len(self.__text) >= _SHORTEST_KEY and self.__text in _unescaped(data.decode("latin-1"))
+            len(self.__text) >= _SHORTEST_KEY
+            and (_MAY_HIDE.search(data) is not None or (b"\\" in data and not _QUOTED.isdisjoint(self.__text)))
+            and self.__text in _unescaped(data.decode("latin-1"))
         )
 
     def __repr__(self) -> str:
