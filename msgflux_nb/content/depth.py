@@ -93,7 +93,7 @@ def _nested(value: Any) -> Iterator[tuple[int, Any]]:
 
 
 def _inner(value: Any) -> Iterable[Any]:
-    """Return what is directly inside a value; nothing if it is no container."""
+    """Return the items of a container or the fields of a record; nothing for any other value."""
     if isinstance(value, dict):
         return value.values()
     if isinstance(value, list | tuple | set | frozenset):
