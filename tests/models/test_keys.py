@@ -143,3 +143,10 @@ def test_what_looks_like_a_key_is_scrubbed(text: str) -> None:
 
 def test_a_very_short_key_leaves_other_words_readable() -> None:
     assert scrub("bad key k: 12 tokens", [Key("k")]) == "bad key [key]: 12 tokens"
+
+
+@pytest.mark.parametrize(
+    "data", [rb"a sk%2Dlong-key_1234567890 b", rb'"sk\u002Dlong-key_1234567890"', b"&#115;k-long-key_1234567890"]
+)
+def test_the_quick_check_finds_a_key_whose_characters_are_escaped(data: bytes) -> None:
+    assert Key("sk-long-key_1234567890").occurs_in(data)
