@@ -35,7 +35,7 @@ def choice_of(given: Any, tools: list[dict[str, Any]]) -> Choice:
         return choice
     if not tools:
         raise BadRequestError(
-            f"tool_choice is {brief(given)}, but there are no tool_schemas to choose from. Pass tool_schemas=[...] too."
+            f"tool_choice is {brief(given)}, but the request has no tools. Pass tool_schemas=[...] too."
         )
     if choice != "required" and choice not in names:
         near = difflib.get_close_matches(str(choice), [*_WORDS, *names], 1)

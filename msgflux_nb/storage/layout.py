@@ -74,7 +74,9 @@ def _forms() -> dict[tuple[str, str], tuple[tuple[str, ...], ...]]:
     made = [_tokens(statement.replace("IF NOT EXISTS ", "")) for statement in _SCHEMA.split(";") if statement.strip()]
     forms: dict[tuple[str, str], tuple[tuple[str, ...], ...]] = {(words[1], words[2]): (words,) for words in made}
     (rows,) = forms["table", "rows"]
-    return forms | {("table", "rows"): (rows, (*rows[:-4], ")"))}  # the second is before version 4: without warnings
+    start = rows.index("warnings") - 1  # at the comma before it
+    without_warnings = (*rows[:start], *rows[start + 3 :])  # files before version 4
+    return forms | {("table", "rows"): (rows, without_warnings)}
 
 
 _FORMS = _forms()

@@ -126,7 +126,7 @@ def test_a_part_of_a_server_of_ones_own_goes_through_where_the_profile_has_it() 
         ({"stream": "yes"}, TypeError, "stream: expected True or False, got 'yes'"),
         ({"system_prompt": ["x"]}, TypeError, "system_prompt: expected a str or None, got list"),
         ({"prefilling": 3}, TypeError, "prefilling: expected a str"),
-        ({"tool_choice": "add"}, mf.BadRequestError, "there are no tool_schemas to choose from"),
+        ({"tool_choice": "add"}, mf.BadRequestError, "the request has no tools"),
         ({"tool_schemas": 3}, mf.SchemaError, "expected a list of Python functions"),
         ({"temprature": 1}, TypeError, "Model.chat_completion(name, temperature=...)"),
         ({"tools": []}, TypeError, "Did you mean 'tool_schemas'?"),
