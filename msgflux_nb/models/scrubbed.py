@@ -14,6 +14,9 @@ from ..storage.recordings.media import each_text
 
 __all__ = ["Masked", "describe", "texts_of", "without_keys"]
 
+_MOST_FIELDS = 1_000_000  # bytes of JSON
+_LEFT_OUT = "other fields of the failed answer were left out, since they are too large to be searched for keys"
+
 
 def describe(
     error: MsgfluxError, snapshot: Snapshot, attempts: int, scrub: Scrub, *, usage: Usage | None = None
@@ -26,11 +29,13 @@ def describe(
 
 def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
     """Return an answer without keys in its fields; its texts are the model's and stay."""
+    fields, *of_choices = [_scrubbed(one.fields, scrub) for one in (snapshot, *snapshot.choices)]
     choices = tuple(
-        msgspec.structs.replace(one, fields=_scrubbed(one.fields, scrub)) if one.fields else one
-        for one in snapshot.choices
+        msgspec.structs.replace(choice, fields=kept or {})
+        for choice, kept in zip(snapshot.choices, of_choices, strict=True)
     )
-    return msgspec.structs.replace(snapshot, choices=choices, fields=_scrubbed(snapshot.fields, scrub))
+    warnings = (*snapshot.warnings, *((_LEFT_OUT,) if None in (fields, *of_choices) else ()))
+    return msgspec.structs.replace(snapshot, choices=choices, fields=fields or {}, warnings=warnings)
 
 
 class Masked:
@@ -87,7 +92,9 @@ class Masked:
         return self._known[text]
 
     def _value(self, value: Any) -> Any:
-        return each_text(value, self._hide) if value else value
+        if not value or self._hide(written := _written(value)) == written:
+            return value  # nearly always: one search in place of one for each text
+        return each_text(value, self._hide)
 
 
 def texts_of(snapshot: Snapshot) -> bytes:
@@ -106,10 +113,15 @@ def _written(value: Any) -> str:
         return repr(value)
 
 
-def _scrubbed(value: Any, scrub: Scrub) -> Any:
+def _scrubbed(value: dict[str, Any], scrub: Scrub) -> dict[str, Any] | None:
+    """Return fields without keys; None if they cannot be searched."""
+    if not value:
+        return value
     try:
         data = msgspec.json.encode(value)
+        if len(data) > _MOST_FIELDS:
+            return None
         clean = scrub(data.decode())
         return value if clean == data.decode() else msgspec.json.decode(clean)
     except (ValueError, TypeError, RecursionError):
-        return {}  # cannot be searched for keys
+        return None

@@ -13,7 +13,7 @@ from typing import Any
 
 from ..errors import MsgfluxError, NotAnApiError, ServerError, StreamInterruptedError
 from . import events as event_types
-from .bulk import check_choices
+from .bulk import check_count
 from .chunks import CONTENT, MessageSoFar, Piece, QuickCall, QuickDelta, decode_quick, pieces_of
 from .events import AnswerFields, Event, Fields, Finished, Identified, ReasoningDelta, TextDelta, Usage, UsageReported
 from .failure import Scrub, error_in, failure_in_stream, failure_of_body
@@ -445,6 +445,6 @@ class Accumulator:
     def _choice(self, index: int) -> GrowingChoice:
         self._has_first = self._has_first or index == 0
         if index not in self._choices:
-            check_choices(len(self._choices))
+            check_count("choices", len(self._choices))
             self._choices[index] = self._grow(index=index)
         return self._choices[index]

@@ -1,7 +1,7 @@
 """Refuses JSON from a server that holds more values than any answer needs, so that reading it stays quick; pure.
 
 A body below the limit of bytes may hold millions of keys, choices or calls, each of which becomes an object. Only
-payloads above half a megabyte are counted.
+payloads above half a megabyte are counted, and what a stream adds up to.
 """
 
 from __future__ import annotations
@@ -10,25 +10,25 @@ from typing import Any
 
 from ..errors import NotAnApiError
 
-__all__ = ["check_choices", "check_keys", "check_values"]
+__all__ = ["check_count", "check_keys", "check_values"]
 
 _SMALL_BYTES = 500_000
 _MOST_KEYS = 1_500_000  # 16,000 tokens with twenty alternatives each have that many
 _MOST_FIELDS = 10_000  # of one object
 _MOST_ITEMS = 100_000  # of one list of objects or lists
 _MOST_PARTS = 20_000  # of a message
-_MOST = {"choices": 1_024, "tool_calls": 10_000, "output": 10_000}
+_MOST = {"choices": 1_024, "tool_calls": 10_000, "output": 10_000, "fields": _MOST_FIELDS}
 _LEVELS = 6  # in which the fields of an answer are
 
 
-def check_choices(count: int) -> None:
-    """Check the number of choices that have come so far.
+def check_count(what: str, count: int) -> None:
+    """Check how many choices, tool calls or fields of a stream have come so far; one more is to come.
 
     Raises:
         NotAnApiError: there are too many.
     """
-    if count >= _MOST["choices"]:
-        raise _refused("choices", _MOST["choices"])
+    if count >= _MOST[what]:
+        raise _refused(what, _MOST[what])
 
 
 def check_keys(data: bytes) -> None:

@@ -7,6 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
 
+from .bulk import check_count
 from .sse import joined
 from .usage import Usage
 
@@ -220,9 +221,15 @@ class Fields:
         self._values: dict[str, list[Any]] = {}
 
     def add(self, fields: dict[str, Any]) -> dict[str, Any]:
-        """Add fields, and return the new ones."""
+        """Add fields, and return the new ones.
+
+        Raises:
+            NotAnApiError: there are more than 10,000 of them.
+        """
         new = {}
         for name, value in fields.items():
+            if name not in self._values:
+                check_count("fields", len(self._values))
             values = self._values.setdefault(name, [])
             if self._repeated and values:
                 last = values[-1]
