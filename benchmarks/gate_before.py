@@ -6,7 +6,9 @@ import asyncio
 import random
 import statistics
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
 
 from msgflux_nb.protocol.allowance import Allowance
 
@@ -123,6 +125,12 @@ class Gate:
         self.most = most
         self.limit = float(min(self.limit if self.congestions else max(self.limit, start), most))
         self.pace(rpm, tpm)
+
+    @contextmanager
+    def held(self, **limits: Any) -> Iterator[None]:
+        """Apply limits to a ``with`` block, as batches now ask for it; the old gate kept them afterwards."""
+        self.meet(**limits)
+        yield
 
     def pace(self, rpm: float | None, tpm: float | None) -> None:
         """Set the numbers of requests and tokens that may begin in a minute; None for no limit."""

@@ -192,7 +192,9 @@ class Exchange:
     @property
     def received(self) -> bytes | None:
         """The bytes of the answer as received, if they are kept; else None."""
-        return b"".join(self._received) or None
+        if len(self._received) > 1:
+            self._received = [b"".join(self._received)]  # a large answer is not held twice
+        return self._received[0] if self._received else None
 
     @property
     def wire(self) -> Wire:
@@ -241,9 +243,8 @@ class Exchange:
                 return True
         except MsgfluxError:
             pass
-        self.state = "new"
+        self.state, self._reading = "new", None
         self.times.forget()
-        self._reading = None
         return False
 
     def begin(self, scrub: Scrub) -> None:
@@ -408,16 +409,15 @@ class Exchange:
 
     def _keep(self, entry: Entry) -> None:
         try:
-            entry.put(b"".join(self._received), texts=texts_of(self._accumulator.snapshot))
+            entry.put(self.received or b"", texts=texts_of(self._accumulator.snapshot))
         except StoreError as error:
             _not_kept(error)
 
     def _restart(self, scrub: Scrub) -> None:
         self.state = "running"
         self.times.begin()
-        self._received = []
+        self._received, self._reading = [], None
         self.scrub, self._masked = scrub, Masked(scrub)
-        self._reading = None
 
     @property
     def _accumulator(self) -> Accumulator:
@@ -426,7 +426,7 @@ class Exchange:
         if reading is None:
             self._reading = reading = self._fresh(self.scrub)
             if self.plain is not None:
-                reading.feed(b"".join(self._received))
+                reading.feed(self.received or b"")
                 reading.close()
                 reading.finish()
         return reading

@@ -94,8 +94,7 @@ class Accumulator:
         self._frames = Frames()
         self._metadata: tuple[str | None, ...] | None = None
         self.failure: MsgfluxError | None = None
-        self.done = False
-        self.has_content = False
+        self.done = self.has_content = False
 
     @property
     def is_chat(self) -> bool:
@@ -126,7 +125,8 @@ class Accumulator:
     def close(self) -> list[Event]:
         """Handle the end of the bytes, and return the events that it completes."""
         if self._sse is None:
-            events = self._read_whole(b"".join(self._body))
+            body, self._body = b"".join(self._body), []  # not held twice while it is read
+            events = self._read_whole(body)
         else:
             events = []
             for item in self._sse.close():

@@ -87,8 +87,8 @@ def test_a_tool_choice_is_sent_in_the_providers_form(name: str, choice: str | No
     ("keywords", "words"),
     [
         ({"tool_schemas": TOOLS, "tool_choice": "get_wether"}, "get_weather, get_time; got 'get_wether'"),
-        ({"tool_choice": "required"}, "no tool_schemas"),
-        ({"tool_schemas": [], "tool_choice": "get_time"}, "no tool_schemas"),
+        ({"tool_choice": "required"}, "has no tools"),
+        ({"tool_schemas": [], "tool_choice": "get_time"}, "has no tools"),
     ],
 )
 def test_a_choice_of_nothing_is_refused_before_sending(call: Call, keywords: dict[str, Any], words: str) -> None:

@@ -52,6 +52,25 @@ def test_choices_are_counted_over_a_whole_stream() -> None:
         answer.feed(b'data: {"choices":[{"index":5000,"delta":{"content":"a"}}]}\n\n')
 
 
+def test_calls_and_fields_are_counted_over_a_whole_stream() -> None:
+    answer = Accumulator()
+    call = b'{"index":%d,"id":"c%d","function":{"name":"f","arguments":"{}"}}'
+    calls = [call % (index, index) for index in range(10_001)]
+    chunk = b'data: {"choices":[{"index":0,"delta":{"tool_calls":[%b]}}]}\n\n'
+    for start in range(0, 10_000, 100):
+        answer.feed(chunk % b",".join(calls[start : start + 100]))
+    with pytest.raises(NotAnApiError, match="more than 10,000 tool_calls"):
+        answer.feed(chunk % calls[-1])
+
+    answer = Accumulator()
+    delta = b'data: {"choices":[{"index":0,"delta":{%b}}]}\n\n'
+    for start in range(0, 10_000, 100):
+        answer.feed(delta % b",".join(b'"f%d":1' % field for field in range(start, start + 100)))
+    answer.feed(delta % b'"f1":2')
+    with pytest.raises(NotAnApiError, match="more than 10,000 fields"):
+        answer.feed(delta % b'"f10000":1')
+
+
 @pytest.mark.parametrize("around", [b"%b", b"data: %b\n\n"])
 def test_an_answer_is_refused_where_it_is_read(around: bytes) -> None:
     call = {"id": "c" * 50, "function": {"name": "f", "arguments": "{}"}}
