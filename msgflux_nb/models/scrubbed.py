@@ -29,7 +29,8 @@ def describe(
 
 def without_keys(snapshot: Snapshot, scrub: Scrub) -> Snapshot:
     """Return an answer without keys in its fields; its texts are the model's and stay."""
-    fields, *of_choices = [_scrubbed(one.fields, scrub) for one in (snapshot, *snapshot.choices)]
+    given = [snapshot.fields, *(choice.fields for choice in snapshot.choices)]
+    fields, *of_choices = [_scrubbed(one, scrub) for one in given]
     choices = tuple(
         msgspec.structs.replace(choice, fields=kept or {})
         for choice, kept in zip(snapshot.choices, of_choices, strict=True)
