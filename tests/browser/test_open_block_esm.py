@@ -108,6 +108,33 @@ def test_a_selection_in_what_is_written_already_stays(page: Page, writing: Writi
     assert page.evaluate("getSelection().toString()").split() == ["words.", "Open", "wor"]
 
 
+def test_a_long_table_grows_at_the_cost_of_its_new_rows(page: Page, writing: Writing) -> None:
+    writing.write("Depths:\n\n| Sea | Depth |\n|---|--:|\n| North | 95 m |\n| Bal")
+    page.evaluate(
+        """() => {
+          window.parsed = 0;
+          const { set } = Object.getOwnPropertyDescriptor(Element.prototype, "innerHTML");
+          const counted = function (html) { parsed += html.length; set.call(this, html); };
+          Object.defineProperty(Element.prototype, "innerHTML", { set: counted });
+          window.first = document.querySelector(".mf-answers .mf-open tbody tr:last-child");
+        }"""
+    )
+    rows = ["tic", *(f"**{n}** <b>" for n in range(60))]
+    writing.write("".join(f"{row} | {n} m |\n| " for n, row in enumerate(rows)) + "last | 7 m |", 9)
+    table = writing.play.view.locator(".mf-answers .mf-open table")
+    whole = len(table.inner_html())
+    assert page.evaluate("parsed") < 8 * whole
+    writing.write("\n\nAfter *it* and\n\n| a |\n|---|\n| b |\n", 9)
+    writing.end()
+    table = writing.play.view.locator(".mf-answers table").first
+    expect(table.locator("tr")).to_have_count(64)
+    names = table.locator("tbody td:first-child").all_inner_texts()
+    assert names == ["North", "Baltic", *(f"{n} <b>" for n in range(60)), "last"]
+    assert table.locator("tbody td:last-child").all_inner_texts() == ["95 m", *(f"{n} m" for n in range(61)), "7 m"]
+    assert page.evaluate("first.isConnected && first.textContent.trim()").split("\n") == ["Baltic", "0 m"]
+    expect(writing.play.view.locator(".mf-answers td").last).to_have_text("b")
+
+
 def test_long_code_is_shown_as_it_comes(writing: Writing) -> None:
     code = "".join(f"line {n} of **code**\n" for n in range(600))
     writing.write("```\n" + code, 300)

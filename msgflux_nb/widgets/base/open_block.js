@@ -5,7 +5,7 @@ import { framed, markdownBlock } from "./copy.js";
 import { sanitised } from "./dom.js";
 import { drawMaths, drawnFrom } from "./maths.js";
 
-const INNER = ":scope > :is(.mf-code-block, blockquote, div, li, ol, p, pre, pre > code, table, tbody, td, th, thead, tr, ul)";
+const INNER = ".mf-code-block, blockquote, div, li, ol, p, pre, pre > code, table, tbody, td, th, thead, tr, ul";
 
 /**
  * Draw blocks into a place: finished ones, then one that is still being written.
@@ -27,7 +27,7 @@ export function openBlock(place) {
   /** @param {string} html */
   function put(html) {
     caret?.classList.remove("mf-caret");
-    if (node) change(node, html);
+    if (node) change(node, added ? "" : drawn, html);
     else place.append((node = /** @type {HTMLElement} */ (markdownBlock(html))));
     [drawn, added] = [html, ""];
   }
@@ -73,33 +73,54 @@ export function openBlock(place) {
  * @param {Element} node
  */
 function endOf(node) {
-  let end = node;
-  for (;;) {
-    const inner = [...end.querySelectorAll(INNER)];
-    const last = inner.findLast((one) => one.textContent?.trim()) ?? inner.at(-1);
-    if (!last) return end;
-    end = last;
+  /** @type {Element | null} */
+  let empty = null;
+  for (let inner = node.lastElementChild; inner; inner = inner.previousElementSibling) {
+    if (!inner.matches(INNER)) continue;
+    if (inner.textContent?.trim()) return endOf(inner);
+    empty ??= inner;
   }
+  return empty ? endOf(empty) : node;
 }
 
 /**
  * Change a drawn block into another one.
  * @param {HTMLElement} node
+ * @param {string} before its HTML; "" if it differs
  * @param {string} html
  */
-function change(node, html) {
-  const fresh = sanitised(html);
-  if (fresh instanceof Element) renew(node, fresh);
+function change(node, before, html) {
+  const rows = newRows(before, html);
+  const body = rows ? node.querySelector("tbody") : null;
+  const fresh = sanitised(body ? `<table><tbody>${rows}</tbody></table>` : html);
+  if (body) renew(body, /** @type {Element} */ (fresh.firstChild), body.lastElementChild);
+  else if (fresh instanceof Element) renew(node, fresh);
   framed(node);
   drawMaths(node);
 }
 
 /**
+ * Return the HTML of a table's rows from the last drawn one on, if nothing else has changed; else "". So a long table that
+ * grows costs as much as a short one.
+ * @param {string} before
+ * @param {string} html
+ */
+function newRows(before, html) {
+  const [body, row, end] = [before.indexOf("<tbody>"), before.lastIndexOf("<tr"), before.lastIndexOf("</tbody>")];
+  const [start, rest] = [before.slice(0, row), before.slice(end)];
+  if (body < 0 || row < body || start.includes("</tbody>") || !html.startsWith(start) || !html.endsWith(rest)) return "";
+  const rows = html.slice(row, html.length - rest.length);
+  return rows.includes("</tbody>") ? "" : rows;
+}
+
+/**
  * @param {Element} old
  * @param {Element} fresh its children may be moved
+ * @param {Node | null} first the first child that may change
  */
-function renew(old, fresh) {
+function renew(old, fresh, first = null) {
   const [had, has] = [[...old.childNodes], [...fresh.childNodes]];
+  if (first) had.splice(0, had.indexOf(/** @type {ChildNode} */ (first)));
   has.forEach((to, at) => {
     const outer = had[at];
     const from = outer instanceof Element && outer.matches(".mf-code-block") ? outer.firstChild : outer;

@@ -28,6 +28,7 @@ const STATES = {
   gone: ["look", "no kernel", "warning"],
 };
 
+const COUNT = new Intl.NumberFormat("en-US"); // toLocaleString would make one for each drawing
 export const AT_ONCE = 0.005; // seconds; a shorter wait for the first word is not shown
 
 /**
@@ -177,7 +178,7 @@ function figuresNow({ beganAt, firstAt, state, about }) {
 }
 
 /** @param {number} about an estimate of tokens */
-export const soFar = (about) => `≈ ${Math.ceil(about).toLocaleString("en-US")} out`;
+export const soFar = (about) => `≈ ${COUNT.format(Math.ceil(about))} out`;
 
 /**
  * Make a text with emphasised figures.

@@ -4,7 +4,7 @@
 import { sharedHighlight } from "./side_panel.js";
 
 const MOST_WORDS = 1500; // of each answer
-const MARKS_MS = 100; // between two comparisons while words arrive
+const MARKS_MS = 100; // between two comparisons while words arrive, each in a task of its own, so that no frame waits for it
 const SHORT = 2; // words; what both have is not left unmarked between longer differences if it is no longer than this
 
 /** @typedef {[from: number, to: number]} Run from the first word to the one after the last */
@@ -120,7 +120,7 @@ export function differenceMarks(slot) {
   /** @type {Range[]} */
   let own = [];
   let alignment = new Alignment();
-  let [drawn, at] = ["", 0];
+  let drawn = "";
 
   /** @param {Range[]} ranges */
   function show(ranges) {
@@ -131,27 +131,32 @@ export function differenceMarks(slot) {
 
   /** @type {ReturnType<typeof setTimeout> | undefined} */
   let timer;
+  /** @type {[on: boolean, whole: [boolean, boolean]]} */
+  let asked = [false, [true, true]];
 
   /**
    * @param {boolean} on
    * @param {[boolean, boolean]} whole
    */
   function mark(on, whole) {
+    asked = [on, whole];
+    if (!on || whole.every(Boolean)) compare();
+    else timer ??= setTimeout(compare, MARKS_MS);
+  }
+
+  function compare() {
     clearTimeout(timer);
+    timer = undefined;
     if (!highlight) return;
-    const now = performance.now();
+    const [on, whole] = asked;
     const nodes = on ? /** @type {NodeListOf<HTMLElement>} */ (slot.querySelectorAll(".mf-answers > .mf-turn .mf-words")) : [];
     if (nodes.length < 2) {
       if (own.length || drawn) [alignment, drawn] = [new Alignment(), ""];
       return show([]);
     }
-    if (!whole.every(Boolean) && now - at < MARKS_MS) {
-      timer = setTimeout(mark, MARKS_MS, on, whole);
-      return;
-    }
     const key = `${whole} ${nodes[0].textContent}\n\n${nodes[1].textContent}`;
     if (key === drawn) return;
-    [drawn, at] = [key, now];
+    drawn = key;
     const words = [...nodes].slice(0, 2).map((node, side) => wordsOf(node, whole[side]));
     alignment.read(words[0].map(({ text }) => text), words[1].map(({ text }) => text));
     const runs = alignment.differences(whole).flatMap((each, side) => each.map(([from, to]) => [bare(words[side][from]), bare(words[side][to - 1])]));
@@ -200,6 +205,10 @@ function wordsOf(node, whole) {
   let block = null;
   let open = false; // whether the last word goes on
   for (let text = /** @type {Text | null} */ (walker.nextNode()); text && words.length <= MOST_WORDS; text = /** @type {Text | null} */ (walker.nextNode())) {
+    if (!/\S/.test(text.data)) {
+      if (text.length) open = false;
+      continue;
+    }
     const of = text.parentElement?.closest("p, li, pre, td, th, h1, h2, h3, h4, h5, h6, div");
     if (of !== block) open = false;
     block = of;
@@ -208,7 +217,7 @@ function wordsOf(node, whole) {
       if (open && !index && last) Object.assign(last, { text: last.text + part, end: [text, part.length] });
       else words.push({ text: part, start: [text, index], end: [text, index + part.length] });
     }
-    if (text.length) open = !/\s$/.test(text.data);
+    open = !/\s$/.test(text.data);
   }
   return words.slice(0, Math.min(MOST_WORDS, whole ? words.length : words.length - 1));
 }
