@@ -190,7 +190,7 @@ def aggregator_bundle(aggregator: Any) -> dict[str, str]:
 def _bundle(name: str, parts: list[str], words: str) -> dict[str, str]:
     inner = "".join(parts)
     sheet = _SHEET if "<details" in inner or "msgflux-markdown" in inner else ""
-    drawn = f'<div class="{name} {NO_MATHS}" style="line-height: 20px">{sheet}{inner}</div>'
+    drawn = f'<div class="{name} {NO_MATHS}" dir="ltr" style="line-height: 20px">{sheet}{inner}</div>'
     return {"text/html": encodable(drawn), "text/plain": shown_text(words)}
 
 

@@ -54,7 +54,7 @@ def boxed(inner: str, number: int = 0) -> str:
         inner: the twin's HTML.
         number: the number of the twin among those of its widget.
     """
-    opening = f'<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-kept="{number}" style="{_BOX}">'
+    opening = f'<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-kept="{number}" dir="ltr" style="{_BOX}">'
     return f"{opening}<style>{_STYLE}</style>{inner}</div>"
 
 

@@ -29,6 +29,8 @@ _INSIDE = re.compile(r'"(?:[^"\\]++|\\.)*+("?)|[\[\]{}]', re.DOTALL)
 _BRACKET = re.compile(r"[\[\]{}]")
 _OPENING = re.compile(r"[\[{]")
 _PATH = re.compile(r" - at `(.+)`$")
+_ENCODED = re.compile(r"Invalid RFC3339 encoded (date|time|datetime)\b")
+_EXAMPLES = {"date": "2026-03-14", "time": "19:30:00", "datetime": "2026-03-14T19:30:00Z"}
 _STEP = re.compile(r"\.([^.\[]+)|\[(\d+)\]")
 _VALUE = 60  # characters of a value that an error repeats
 _DEPTH_LIMIT = 500
@@ -254,7 +256,7 @@ def _failed(text: str, wire: WireSchema, failure: BaseException | None) -> Valid
             raw=text,
             own_code=True,
         )
-    message = str(failure)
+    message = _ENCODED.sub(lambda kind: f"expected a {kind[1]} such as {_EXAMPLES[kind[1]]}", str(failure))
     found = _PATH.search(message)
     path = found.group(1) if found else "$"
     return ValidationFailedError(

@@ -60,5 +60,5 @@ def test_no_structure_becomes_markup() -> None:
 
 def test_the_box_has_its_number_and_keeps_mathjax_away() -> None:
     box = boxed("<b>x</b>", 7)
-    assert box.startswith('<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-kept="7" style="')
+    assert box.startswith('<div class="msgflux-twin mathjax_ignore tex2jax_ignore" data-kept="7" dir="ltr" style="')
     assert Reader(box).tags == ["div", "style", "b"]

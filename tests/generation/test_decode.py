@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import datetime
 import json
 import time
 from decimal import Decimal
@@ -258,3 +259,11 @@ def test_a_choice_among_several_answers_is_flagged(text: str, flagged: bool) -> 
     decoded = decode_answer(text, WIRE)
     assert decoded.value == Item(1)
     assert any("several answers" in warning for warning in decoded.warnings) is flagged
+
+
+@pytest.mark.parametrize(("kind", "example"), [(datetime.time, "19:30:00"), (datetime.date, "2026-03-14")])
+def test_a_time_or_date_that_does_not_fit_is_refused_with_an_example(kind: type, example: str) -> None:
+    booking = msgspec.defstruct("Booking", [("at", kind)])
+    with pytest.raises(ValidationFailedError, match=rf"expected a {kind.__name__} such as {example} - at `\$\.at`"):
+        decode_answer('{"at": "19:3"}', wire_schema(booking))
+    assert decode_answer(f'{{"at": "{example}"}}', wire_schema(booking)).value == booking(kind.fromisoformat(example))

@@ -18,7 +18,9 @@ _MISFIT = re.compile(
 _EXPECTED = re.compile(r"Expected `(\w+)(?: \| null)?`, got `\w+`")
 _BOUND = re.compile(r"Expected `(?:int|float)(?: \| null)?` ([<>]=?) ([\d.e+-]+)")
 _LENGTH = re.compile(r"Expected `(str|array)(?: \| null)?` of length ([<>]=) (\d+)")
-_ENCODED = re.compile(r"Invalid (?:RFC3339 encoded (\w+)|(UUID)|.*(decimal) string)")
+_ENCODED = re.compile(
+    r"(?:expected a|Invalid RFC3339 encoded) (date|time|datetime)(?: such as .*)?|Invalid (?:(UUID)|.*(decimal) string)"
+)
 _MISSING = re.compile(r"Object missing required field `(.+)`")
 _KINDS = {"int": "an integer", "float": "a number", "bool": "true or false", "str": "a text", "array": "a list"}
 _KINDS |= {"object": "an object", "date": "a date", "time": "a time", "datetime": "a date and time", "UUID": "a UUID"}

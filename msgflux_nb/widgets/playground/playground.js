@@ -259,8 +259,8 @@ function whole(play, el, { left, places, inner }, signal) {
     const key = `${from.number} ${from.seq} ${from.state}`;
     if (key === filled || from.state === "idle") return;
     filled = key;
-    const decoded = { rows: from.state === "complete" && from.rows.length ? from.rows : null, error: from.error };
-    if (from.schema) picker.show({ text: from.prefill + from.text, done: from.over, ...decoded });
+    const rows = from.state === "complete" && from.rows.length ? from.rows : null;
+    if (from.schema) picker.show({ text: from.prefill + from.text, done: from.over, rows }); // its error is below the answer
   }
 }
 
