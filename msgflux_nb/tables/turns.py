@@ -10,7 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from ..errors import described
+from ..errors import ConnectionFailedError, described
 from ..http.log import log_retry
 from ..models.batch_call import NotSentError
 from ..models.retry import retry_delay
@@ -63,6 +63,7 @@ class Turns:
         self._aside = 0  # the rows that were put aside since the latest answer
         self._refused_since: float | None = None  # the time since which the provider refuses everything
         self._usual_seconds: float | None = None
+        self._answered_at = float("-inf")
         self._used, self._answers = 0.0, 0
         self._first = FirstAlone() if first_alone else None
 
@@ -100,7 +101,7 @@ class Turns:
         """Report an answer to the gate."""
         self.answered += 1
         self._refused_since, self._aside = None, 0
-        self._usual_seconds = seconds
+        self._usual_seconds, self._answered_at = seconds, asyncio.get_running_loop().time()
         used = None
         if usage is not None:
             completion = float(usage.completion_tokens or 0)
@@ -112,6 +113,25 @@ class Turns:
         """Report an end that says nothing about the server's load."""
         self._gate.leave(ticket, used=used)
         self._ended()
+
+    def break_off(self, ticket: Ticket, error: Exception, began: float) -> None:
+        """Report a request that failed without a refusal.
+
+        Some servers close connections when there are too many. So a connection that is closed within a second counts
+        as refused while other requests run and are answered. If the server is gone, its rows fail without waiting.
+
+        Args:
+            ticket: its ticket.
+            error: why it failed.
+            began: the time at which it was sent.
+        """
+        now = asyncio.get_running_loop().time()
+        lately = now - self._answered_at < max(1.0, 2 * (self._usual_seconds or 0.0))
+        if not isinstance(error, ConnectionFailedError) or now - began > 1.0 or not self.in_flight or not lately:
+            self.leave(ticket, used=0)
+        else:
+            self._gate.congest(ticket)
+            self._ended()
 
     def pay(self, position: int, dollars: float) -> None:
         """Note the cost of the answers so far of a row that has not ended."""
@@ -204,7 +224,7 @@ class RowTurn:
             wait = turns.give_way(error, ticket, self._refusals)
             self._refusals += 1
         else:
-            turns.leave(ticket, used=0)
+            turns.break_off(ticket, error, self._began)
             self._faults += 1
             wait = turns.retry_delay(error, self._faults)
         if wait is None:
