@@ -83,8 +83,8 @@ def states(server: Server, rows: int) -> dict[str, int]:
 
 
 def test_the_gate_finds_the_limit_of_a_server_that_closes_connections() -> None:
-    with serving(places=12) as server:
-        assert states(server, 200).get("failed", 0) <= 2  # 50 and more without that
+    with serving(places=6) as server:
+        assert states(server, 200).get("failed", 0) <= 5  # without that 35 to 41
     assert server.closed < 200
 
 
