@@ -148,7 +148,7 @@ def from_line(data: bytes) -> Line:
         raise RecordingError(f"its checksum does not match: the line was changed after it was recorded. {_AGAIN}")
     try:
         line: Line = _decoder.decode(data)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RecordingError(f"expected a line of a recording: {error}. {_AGAIN}") from None
     if isinstance(line, RecordingHeader) and line.format != FORMAT:
         raise RecordingError(f"expected a recording of format {FORMAT}, got {line.format}. {_AGAIN}")

@@ -57,12 +57,13 @@ export function openBlock(place) {
     if (html !== drawn || !text.startsWith(added)) put(html);
     if (!node) return;
     node.classList.add("mf-open");
-    caret = endOf(node);
-    const end = caret.lastChild;
+    const place = endOf(node);
+    const end = place.lastChild;
     if (end instanceof Text) end.appendData(text.slice(added.length));
-    else if (text) caret.append(text);
+    else if (text) place.append(text);
     added = text;
-    caret.classList.toggle("mf-caret", arriving);
+    place.classList.toggle("mf-caret", arriving);
+    caret = place;
   }
 
   return { clear, finish, draw };
@@ -71,6 +72,7 @@ export function openBlock(place) {
 /**
  * Return the innermost block in which the text ends: of a row, the last cell that has words.
  * @param {Element} node
+ * @returns {Element}
  */
 function endOf(node) {
   /** @type {Element | null} */
