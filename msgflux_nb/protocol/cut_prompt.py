@@ -62,7 +62,7 @@ def _fewest_tokens(text: str) -> int:
 def _texts(body: bytes) -> Iterator[str]:
     try:
         request = msgspec.json.decode(body)
-    except (msgspec.DecodeError, RecursionError):
+    except (ValueError, RecursionError):
         return
     messages: Any = request.get("messages") if isinstance(request, dict) else None
     for message in messages if isinstance(messages, list) else ():

@@ -253,13 +253,13 @@ def plain_on(
         marks: where reasoning may be in the content.
         thoughts_in_total: whether tokens that only ``total_tokens`` counts are the model's thoughts.
     """
-    if wire == "chat":
-        return _read_chat(body, marks, thoughts_in_total)
     if marks == "begun":
         return None
     try:
+        if wire == "chat":
+            return _read_chat(body, marks, thoughts_in_total)
         found = (_decode_response(body) if wire == "responses" else _decode_message(body)).plain
-    except (msgspec.MsgspecError, RecursionError):
+    except (ValueError, RecursionError):  # also of bytes that are not UTF-8
         return None
     if found is None:
         return None
@@ -269,14 +269,9 @@ def plain_on(
 
 
 def _read_chat(body: bytes, marks: ReasoningMarks, thoughts_in_total: bool) -> PlainAnswer | None:
-    try:
-        payload = _decode(body)
-    except (msgspec.MsgspecError, RecursionError):
-        return None
+    payload = _decode(body)
     content = payload.choices[0].message.content
     text = content if type(content) is str else "".join([part.text for part in content if type(part) is _Text])
-    if marks == "begun":
-        return None
     if marks == "marked" and may_hold_marks(text):
         apart = _without_reasoning(text)
         if apart is None:
@@ -300,7 +295,7 @@ def _without_reasoning(text: str) -> str | None:
 def _usage(raw: msgspec.Raw, tier: str | None, thoughts_in_total: bool) -> Usage | None:
     try:
         said = _decode_usage(raw)
-    except msgspec.MsgspecError:
+    except ValueError:
         return _other_usage(raw, tier, thoughts_in_total)
     prompt, completion = said.prompt_tokens_details, said.completion_tokens_details
     cached = None if prompt is None else prompt.cached_tokens

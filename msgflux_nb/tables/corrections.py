@@ -139,7 +139,7 @@ class Corrections:
         try:
             kind = type_at(self._schema, path, value)
             return replaced(value, path, msgspec.json.decode(correction.value, type=kind))
-        except (LookupError, msgspec.DecodeError, RecursionError):
+        except (LookupError, ValueError, RecursionError):
             return value
 
     def _all(self, within: float | None = None) -> dict[bytes | None, dict[str, Correction]]:

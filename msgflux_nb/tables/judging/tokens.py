@@ -76,7 +76,7 @@ def _wire_of(answer: bytes) -> Wire | None:
         return None
     try:
         fields: Any = msgspec.json.decode(answer)
-    except msgspec.DecodeError:
+    except (ValueError, RecursionError):
         return "responses" if b"response." in answer[:2000] else "chat"
     return "responses" if isinstance(fields, dict) and "output" in fields else "chat"
 

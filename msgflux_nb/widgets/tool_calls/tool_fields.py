@@ -69,7 +69,7 @@ def checked_arguments(text: str, name: str, tools: Any) -> dict[str, Any]:
     """
     try:
         arguments = msgspec.json.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:
         raise ToolCallError(f"this is not JSON: {error}") from None
     if not isinstance(arguments, dict):
         raise ToolCallError(f"expected a JSON object, got {type(arguments).__name__}")
