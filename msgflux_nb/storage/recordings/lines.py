@@ -7,7 +7,7 @@ import contextlib
 import hashlib
 import re
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, Literal, TypedDict
 
 import msgspec
 
@@ -74,6 +74,18 @@ class ModelLine(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag
 
     name: str
     settings: dict[str, Any] = {}
+
+
+class _Settings(TypedDict, total=False):
+    """The types of a model's settings; later versions may have more."""
+
+    options: dict[str, Any]
+    profile: dict[str, Any]
+    own_server: bool
+    extra_body: dict[str, Any] | None
+    prefill_mode: Literal["auto", "emulate"]
+    wire: Literal["chat", "responses", "messages"] | None
+    cache_prompt: bool
 
 
 class RecordedExchange(msgspec.Struct, frozen=True, kw_only=True, tag_field="kind", tag="exchange", omit_defaults=True):
@@ -148,6 +160,8 @@ def from_line(data: bytes) -> Line:
         raise RecordingError(f"its checksum does not match: the line was changed after it was recorded. {_AGAIN}")
     try:
         line: Line = _decoder.decode(data)
+        if isinstance(line, ModelLine):
+            msgspec.convert(line.settings, _Settings)
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise RecordingError(f"expected a line of a recording: {error}. {_AGAIN}") from None
     if isinstance(line, RecordingHeader) and line.format != FORMAT:

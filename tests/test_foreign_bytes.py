@@ -1,4 +1,4 @@
-"""Bytes that are not UTF-8, from a server or in a file: read as well as can be, or refused in our words."""
+"""Bytes that are not UTF-8 and values of other types, from a server or in a file: read, or refused in our words."""
 
 from __future__ import annotations
 
@@ -66,6 +66,21 @@ def test_a_recording_is_refused_in_words(tmp_path: Path) -> None:
     path.write_bytes(b"\n".join([reseal(head.replace(before, after)), *sealed]) + b"\n")
     with pytest.raises(mf.RecordingError, match="expected a line of a recording"), mf.replay(path):
         pass
+
+
+@pytest.mark.parametrize("settings", [{"options": "x"}, {"profile": [1]}, {"wire": "soap"}, {"extra_body": 1}])
+def test_settings_of_other_types_are_refused_in_words(settings: dict[str, object], tmp_path: Path) -> None:
+    path = tmp_path / "lesson.jsonl"
+    with serving(completion()) as server, mf.record(path):
+        mf.Model.chat_completion("m", base_url=server.url)("Hi").consume()
+    head, model, *rest = path.read_bytes().splitlines()
+    fields = {**json.loads(model), "settings": settings}
+    del fields["check"]
+    changed = [reseal(json.dumps(fields, separators=(",", ":")).encode()[:-1] + b',"check":""}'), *rest]
+    before, after = lines.checksum_of_lines([model, *rest]).encode(), lines.checksum_of_lines(changed).encode()
+    path.write_bytes(b"\n".join([reseal(head.replace(before, after)), *changed]) + b"\n")
+    with pytest.raises(mf.RecordingError, match="expected a line of a recording"):
+        mf.Model.chat_completion(f"replay/{path}")
 
 
 def reseal(line: bytes) -> bytes:
