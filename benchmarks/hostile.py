@@ -11,6 +11,7 @@ from __future__ import annotations
 import datetime
 import functools
 import gzip
+import itertools
 import os
 import sys
 import zlib
@@ -100,6 +101,20 @@ def whole(many: Callable[[], Iterable[bytes]], *, around: bytes) -> Callable[[Pe
     return talk
 
 
+def counted(delta: bytes) -> Callable[[Peer], None]:
+    """A stream without end in which a number grows, so that every event brings something new."""
+
+    def talk(peer: Peer) -> None:
+        peer.read_request()
+        peer.send(OK + b"\r\n")
+        numbers = itertools.count()
+        while not peer.left.is_set():
+            events = (b'data: {"choices":[{"index":0,"delta":{%b}}]}\n\n' % delta for _ in range(200))
+            peer.send(b"".join(each.replace(b"@", b"%d" % next(numbers)) for each in events))
+
+    return talk
+
+
 CHOICE = b'{"choices":[{"index":0,"finish_reason":"stop","message":{"role":"assistant","content":"a",%b}}]}'
 CALL = b'{"id":"c%d","type":"function","function":{"name":"f","arguments":"{}"}}'
 VALUES = {
@@ -137,6 +152,8 @@ MORE = {
     "arguments without end": after_a_request(
         OK + b"\r\n", then=event('"tool_calls":[{"index":0,"function":{"name":"f","arguments":"[[[["}}]')
     ),
+    "new calls without end": counted(b'"tool_calls":[{"index":@,"id":"c@","function":{"name":"f","arguments":"{}"}}]'),
+    "new fields without end": counted(b'"f@":"%b"' % (b"x" * 100)),
     "brackets without end": after_a_request(OK + b"\r\n", then=b"[" * 65_536),
     "a folded header without end": after_a_request(OK + b"X: a\r\n", then=b" y\r\n" * 8_000),
     "another protocol without end": after_a_request(b"HTTP/1.1 101 Switching Protocols\r\n\r\n", then=BLOCK),
