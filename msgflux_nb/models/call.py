@@ -254,7 +254,7 @@ class Call:
         try:
             self.value()
         except ValidationFailedError as error:
-            return None if error.own_code else error
+            return None if error.own_code else error.with_traceback(None)  # its frames would hold the answer
         except MsgfluxError:
             return None
         return None

@@ -431,7 +431,9 @@ class Batch:
             if sent and not open_still:
                 self._first.over()
             return
-        self.error = self.error or error
+        error = error.with_traceback(None)  # its frames hold the row's whole answer
+        if self.error is None and (self._on_error == "raise" or is_fatal(error)):
+            self.error = error
         if self._on_error != "keep":
             self.stop(f"row {position} failed and on_error={self._on_error!r}: {outcome.error}")
         elif is_fatal(error):

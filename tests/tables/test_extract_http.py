@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import enum
+import gc
 import json
 import threading
 import time
@@ -15,6 +16,7 @@ import pandas as pd
 import pytest
 
 import msgflux_nb as mf
+from msgflux_nb.models.exchange import Exchange
 from tests.scripted import Reply, completion, error, serving
 from tests.tables.scripted_model import bare
 
@@ -131,6 +133,26 @@ def test_a_byte_that_is_no_utf_8_in_a_header_costs_no_row(status: int) -> None:
     frame, _ = run(reply, list("abc"), store=False)
     assert list(frame["_status"]) == ["ok", "ok", "ok"]
     assert refused
+
+
+def exchanges() -> int:
+    return sum(isinstance(one, Exchange) for one in gc.get_objects())
+
+
+@pytest.mark.parametrize("reasks", [0, 2])
+def test_a_row_that_does_not_fit_leaves_its_answer_nowhere(reasks: int) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = exchanges()
+        with serving(*[completion("no JSON")] * 6) as server:
+            model = mf.Model.chat_completion("m", base_url=server.url, max_retries=0, profile={"reasks": reasks})
+            frame = mf.extract(["a"], Place, model=model, progress=False, store=False)
+            assert frame["_status"].tolist() == ["invalid"]
+            assert len(server.bodies) == 1 + reasks
+        assert exchanges() == before
+    finally:
+        gc.enable()
 
 
 def test_a_row_that_is_put_aside_is_asked_again_by_resume() -> None:
