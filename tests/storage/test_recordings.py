@@ -208,6 +208,17 @@ def test_only_a_model_or_a_recording_can_answer_what_is_not_recorded(path: Path,
 # -- errors, cuts, retries ---------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("name", ["retry-after", "x-retry-after", "retry-after-ms", "x-ms-retry-after-ms"])
+def test_a_wait_is_replayed_whatever_its_header_is_called(name: str, path: Path) -> None:
+    wait = "120000" if name.endswith("-ms") else "120"
+    refusal = error(429, "slow down", **{name.replace("-", "_"): wait})
+    with serving(refusal) as server, mf.record(path), pytest.raises(mf.RateLimitError) as live:
+        model_at(server.url, max_retries=0)("Hi").consume()
+    with mf.replay(path), pytest.raises(mf.RateLimitError) as again:
+        model_at("http://x/v1", max_retries=0)("Hi").consume()
+    assert live.value.retry_after == again.value.retry_after == 120
+
+
 def with_long_waits(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Change a recording so that its server asks for a wait of 30 s, and let a replay at that speed wait as long."""
     monkeypatch.setattr(recording_context, "_LONGEST_WAIT_SECONDS", LONG)

@@ -25,7 +25,7 @@ _NAMES = (
 _SECRET_NAME = re.compile(_NAMES, re.I)
 _SECRET_FIELD = re.compile(rf"""(["'](?:{_NAMES})\\*["']\s{{0,9}}:\s{{0,9}}\\*["'])([^"'\\]+)""", re.I)
 _HEADERS = re.compile(
-    r"content-type|location|retry-after(?:-ms)?|x-should-retry|(?>[\w-]*?(?:rate-?limit|token-?limit))[\w-]*"
+    r"content-type|location|(?:x-)?(?:ms-)?retry-after(?:-ms)?|x-should-retry|(?>[\w-]*?(?:rate-?limit|token-?limit))[\w-]*"
 )
 _LINE = re.compile(r"[^\n]*\n|[^\n]+")
 _PIECES = frozenset(

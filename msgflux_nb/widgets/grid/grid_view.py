@@ -171,7 +171,8 @@ class GridView(RunningGrid):
         good = {"good": True, "bad": False}.get(message.rating)
         self._board.ratings.put(position, None if self._board.ratings.get(position) == good else good)
         self._keeper.wake()
-        self._show()
+        with self._telling:
+            self._fill({position})
         self.notify_change(Bunch(name="value", old=None, new=self.ratings, owner=self, type="change"))
         self._update_twin()
 
