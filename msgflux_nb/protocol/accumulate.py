@@ -300,7 +300,7 @@ class Accumulator:
     def _add_call(self, call: QuickCall, events: list[Event]) -> None:
         name, arguments = call.function.name or None, call.function.arguments
         if arguments or name or call.id:
-            lane = self._first.calls.process(call.index, call.id, name, arguments)
+            lane = self._first.add_call(call.index, call.id, name, arguments)
             events.append(event_types.ToolCallDelta(lane, call.id or None, name, arguments))
 
     def _learn(self, payload: bytes, delta: QuickDelta) -> None:

@@ -22,7 +22,7 @@ _LEVELS = 6  # in which the fields of an answer are
 
 
 def check_count(what: str, count: int) -> None:
-    """Check how many choices, tool calls or fields of a stream have come so far; one more is to come.
+    """Check how many choices, tool calls or fields of a stream came before one.
 
     Raises:
         NotAnApiError: there are too many.

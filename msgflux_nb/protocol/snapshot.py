@@ -10,6 +10,7 @@ from typing import Any
 import msgspec
 
 from ..content.generated import Audio, Image
+from .bulk import check_count
 from .chunks import AudioFragment, ChoicePiece, ToolFragment, pieces_of_message
 from .content_reader import ContentReader
 from .events import (
@@ -323,9 +324,19 @@ class GrowingChoice:
                 self.fields.add(fields)
         return True
 
+    def add_call(self, *fragment: Any, **more: Any) -> int:
+        """Add a fragment of a call, as ``process`` of the aggregator takes it; return the position of the call.
+
+        Raises:
+            NotAnApiError: there are more than 10,000 calls.
+        """
+        call = self.calls.process(*fragment, **more)
+        check_count("tool_calls", call)
+        return call
+
     def _add_call(self, fragment: ToolFragment) -> ToolCallDelta:
         name, arguments, extra = fragment.name, fragment.arguments, fragment.extra
-        call = self.calls.process(
+        call = self.add_call(
             fragment.index, fragment.id, name, arguments, choice=self.index, kind=fragment.kind, extra=extra
         )
         return ToolCallDelta(call, fragment.id, name, arguments, self.index, fragment.kind, extra)

@@ -12,7 +12,6 @@ from typing import Any
 
 from ..content.depth import refuse_deep
 from ..errors import ToolCallError, brief, printable
-from .bulk import check_count
 from .events import ToolCallDelta, ToolKind, Watchers
 from .sse import joined
 from .tool_call import GrowingCall, ToolCall, ToolCallState, json_text
@@ -87,7 +86,6 @@ class ToolCallAggregator:
 
         Raises:
             TypeError: an index, id or name is of another type.
-            NotAnApiError: it would be the 10,001st call.
         """
         text = arguments if isinstance(arguments, str) else "" if arguments is None else _whole_text(arguments)
         call = None
@@ -235,7 +233,6 @@ class ToolCallAggregator:
         tool_id, name = joined(tool_id), joined(name)
         call = self._find(index, tool_id, name, text, choice)
         if call is None:
-            check_count("tool_calls", len(self._calls))
             call = self._last[choice] = GrowingCall(len(self._calls), choice, index, kind)
             self._calls.append(call)
             self._labels[choice, index] = call

@@ -371,6 +371,13 @@ def test_the_view_follows_the_end_only_while_the_reader_is_there(play: PlayPage)
     assert pane.evaluate("(pane) => pane.scrollTop") == 100
 
 
+def test_what_does_not_fit_is_said_once(page: Page) -> None:
+    play = PlayPage(page, schema=Person)
+    problem = ["ValidationFailedError", "expected a time such as 19:30:00"]
+    play.deliver(start(schema="Person"), batch(1, '{"name": "M", "age": "x"}'), end(1, schema="Person", error=problem))
+    expect(play.view.get_by_text("expected a time such as", exact=False).locator("visible=true")).to_have_count(1)
+
+
 def test_a_structure_fills_while_it_arrives(page: Page) -> None:
     play = PlayPage(page, schema=Person)
     play.deliver(start(schema="Person"), batch(1, '{"name": "Maria Silva", "a'))

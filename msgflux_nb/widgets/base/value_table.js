@@ -26,8 +26,7 @@ const MARKS = {
 export function valueTable(filling, described) {
   const body = element("tbody");
   const table = element("table", { class: "mf-values", role: "table", "aria-label": "values" }, body);
-  const error = element("p", { class: "mf-error", role: "alert", hidden: true });
-  const node = element("div", {}, table, error);
+  const node = element("div", {}, table);
   /** @type {Map<string, ReturnType<typeof valueLine>>} */
   const lines = new Map();
   /** @type {{ fields: Field[] | undefined, nodes: FieldNode[] }} */
@@ -55,8 +54,6 @@ export function valueTable(filling, described) {
       return line.node;
     });
     keepOnly(body, shown);
-    error.hidden = !filling.error;
-    if (filling.error) error.replaceChildren(element("b", {}, filling.error[0]), " ", filling.error[1]);
   }
 
   return { node, draw, counted: () => counted };

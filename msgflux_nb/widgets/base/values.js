@@ -11,7 +11,7 @@ const ROWS = 200; // as many as the kernel sends at the end
  * @typedef {{ field: Field, children: FieldNode[] }} FieldNode
  * @typedef {"open" | "growing" | "complete" | "cut"} State
  * @typedef {{ field: string, value: string | null, type: string, state: State }} ValueRow
- * @typedef {{ text?: string, done?: boolean, rows?: Row[] | null, error?: [string, string] | null }} Progress
+ * @typedef {{ text?: string, done?: boolean, rows?: Row[] | null }} Progress
  * @typedef {{ field: string, value: string | null, type: string }} Row
  */
 
@@ -28,8 +28,6 @@ export class Filling {
     this.done = false;
     /** @type {Row[] | null} */
     this.rows = null;
-    /** @type {[string, string] | null} */
-    this.error = null;
   }
 
   clear() {
@@ -41,10 +39,10 @@ export class Filling {
    * @param {Progress | null} progress
    */
   show(progress) {
-    const { text = "", done = false, rows = null, error = null } = progress ?? {};
+    const { text = "", done = false, rows = null } = progress ?? {};
     if (!progress || !this.continues(text)) this.clear();
     this.push(text);
-    Object.assign(this, { done, rows, error, shown: progress !== null });
+    Object.assign(this, { done, rows, shown: progress !== null });
     this.tell();
   }
 
