@@ -628,6 +628,17 @@ def test_nothing_is_left_of_a_view_that_was_removed(play: PlayPage) -> None:
     assert len(play.sent("code")) == asked
 
 
+def test_a_frame_that_comes_after_a_view_was_removed_draws_nothing(play: PlayPage) -> None:
+    play.page.evaluate("() => { window.held = []; window.ask = requestAnimationFrame; }")
+    play.page.evaluate("async () => { window.requestAnimationFrame = (draw) => held.push(draw); await addView(); }")
+    assert play.page.evaluate("held.length") > 0
+    play.page.evaluate("() => { leave[1](); window.requestAnimationFrame = ask; }")
+    play.deliver(start(), batch(1, "x"))
+    play.settle()
+    play.page.evaluate("() => held.forEach((draw) => draw(performance.now()))")
+    assert play.page.locator(".msgflux-playground").nth(1).locator(".mf-answers").inner_text() == ""
+
+
 def test_nothing_is_left_of_a_view_that_was_removed_while_it_was_made(play: PlayPage) -> None:
     before = play.page.evaluate(LISTENERS)
     play.page.evaluate("async () => { const made = addView(); leave[1](); await made; }")

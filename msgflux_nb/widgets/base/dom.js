@@ -83,18 +83,19 @@ export function keepOnly(parent, children) {
 }
 
 /**
- * Return a function that calls `draw` at most once per frame.
+ * Return a function that calls `draw` at most once per frame, and no more once the view is gone.
  * @param {() => void} draw
+ * @param {AbortSignal} [signal] that of the view
  * @returns {() => void}
  */
-export function oncePerFrame(draw) {
+export function oncePerFrame(draw, signal) {
   let asked = false;
   return () => {
     if (asked) return;
     asked = true;
     requestAnimationFrame(() => {
       asked = false;
-      draw();
+      if (!signal?.aborted) draw();
     });
   };
 }

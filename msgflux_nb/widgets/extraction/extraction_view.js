@@ -74,9 +74,7 @@ export default guarded(() => {
       signal?.addEventListener("abort", () => leave.abort());
       rootOf(el, "msgflux-extraction", "extraction");
       const board = extractionBoard(model, el, () => problem, leave.signal);
-      const draw = oncePerFrame(() => {
-        if (!leave.signal.aborted) board.draw();
-      });
+      const draw = oncePerFrame(board.draw, leave.signal);
       const view = { draw, opened: board.opened };
       views.add(view);
       leave.signal.addEventListener("abort", () => views.delete(view));

@@ -166,7 +166,7 @@ export function planBoard(store, el, { live, signal }) {
     const text = `Ask the other ${left.toLocaleString("en-US")}`;
     const label = others.lastElementChild;
     if (left && label && label.textContent !== text) label.textContent = text;
-  });
+  }, signal);
 
   el.addEventListener("keydown", (event) => {
     if (event.defaultPrevented) return;

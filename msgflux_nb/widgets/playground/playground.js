@@ -249,7 +249,7 @@ function whole(play, el, { left, places, inner }, signal) {
       toolsOf = 0; // calls of an earlier answer do not stay in front of a structure
       if (tabs.current() === "tools") open("structure");
     }
-  });
+  }, signal);
 
   let filled = "";
   listen();

@@ -210,7 +210,7 @@ export function callBoard(store, el, { live, signal, beside = false }) {
     if (first === waited) return;
     waited = first;
     revealWaiting();
-  });
+  }, signal);
 
   const resized = new ResizeObserver(revealWaiting);
   resized.observe(body);
