@@ -27,6 +27,8 @@ from tests.tables.test_store_faults import hanging, locked, wait_until
 __all__ = ["counting"]
 
 LONG = 100_000
+# What takes time by the square of a text's length takes more. `benchmarks/handlers.py` measures the goal, 50 ms.
+AT_ONCE = 1.0  # seconds of CPU
 HOSTILE = {
     "an array of escaped quotes": TEXTS["an array of escaped quotes"](LONG),
     "equal lines": "a\n" * (LONG // 2),
@@ -64,20 +66,20 @@ def test_a_draft_is_taken_at_once(what: str) -> None:
     }
     for name, message in messages.items():
         seconds[name] = seconds_of(lambda message=message: builder._receive(None, message, []))  # type: ignore[misc]
-    assert {name: taken for name, taken in seconds.items() if taken > 0.05} == {}
+    assert {name: taken for name, taken in seconds.items() if taken > AT_ONCE} == {}
 
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_a_prefill_is_looked_at_at_once(what: str) -> None:
     editor = mf.PrefillEditor()
     values = iter([HOSTILE[what] + str(number) for number in range(3)])
-    assert seconds_of(lambda: editor.set_state({"value": next(values)})) <= 0.05
+    assert seconds_of(lambda: editor.set_state({"value": next(values)})) <= AT_ONCE
 
 
 @pytest.mark.parametrize("what", HOSTILE)
 def test_two_versions_are_compared_at_once(what: str) -> None:
     text = HOSTILE[what]
-    assert seconds_of(lambda: difference(text, text[: LONG // 2] + "b" + text[LONG // 2 :])) <= 0.05
+    assert seconds_of(lambda: difference(text, text[: LONG // 2] + "b" + text[LONG // 2 :])) <= AT_ONCE
 
 
 # -- messages that no person's page sends --------------------------------------------------------------------------
@@ -166,7 +168,7 @@ def test_no_message_takes_long_or_gets_past_the_view(name: str, monkeypatch: pyt
                 "more": value,
             }
             taken = seconds_of(lambda message=message: view._receive(view, message, []))  # type: ignore[misc]
-            if taken > 0.05:
+            if taken > AT_ONCE:
                 slow[kind, said] = taken
     assert slow == {}
 
@@ -192,7 +194,7 @@ def test_a_trait_that_is_too_large_is_refused_and_the_page_is_told(monkeypatch: 
 )
 def test_a_row_of_any_size_is_reviewed_at_once(text: str, tags: list[str]) -> None:
     view = mf.ReviewView(result([text, text], model=Scripted(lambda _: Person("ab", tags))))
-    assert seconds_of(lambda: view._receive(view, {"type": "go", "by": 1}, [])) <= 0.05
+    assert seconds_of(lambda: view._receive(view, {"type": "go", "by": 1}, [])) <= AT_ONCE
     assert len(msgspec.json.encode(view.row)) < 300_000
 
 

@@ -115,6 +115,13 @@ def test_two_fields_of_one_name_are_refused() -> None:
     assert problem == ("fields.1.name", "There are two fields called field.")
 
 
+def test_a_form_with_too_many_fields_says_so_and_nothing_else() -> None:
+    assert problems(StructForm(name="Made", fields=[FieldForm(name=f"a{n}", kind="str") for n in range(500)])) == []
+    [(place, reason)] = problems(StructForm(name="Made", fields=[FieldForm(name="1", kind="str")] * 501))
+    assert place == "fields"
+    assert reason == "A form has at most 500 fields, got 501. Write this Struct in a cell."
+
+
 def test_a_struct_without_fields_is_refused() -> None:
     assert problems(form()) == [("fields", "A Struct needs a field.")]
 

@@ -8,7 +8,7 @@ __all__ = ["MessageTooLargeError", "check_size"]
 
 _TEXT = 200_000  # characters of a message's texts; a data URL, which is read only once, does not count
 _DATA = 40_000_000
-_ITEMS = 20_000
+_ITEMS = 10_000
 _DEPTH = 64
 
 
@@ -32,11 +32,13 @@ def check_size(content: Any) -> None:
                     data += len(value)
                 else:
                     text += len(value)
-            elif isinstance(value, dict | list | tuple):
+            elif isinstance(value, (dict, list, tuple)):
                 items += len(value)
                 if items > _ITEMS:
                     raise _too_large(f"more than {_ITEMS:,} values")
-                below += (*value, *value.values()) if isinstance(value, dict) else value
+                below += value
+                if isinstance(value, dict):
+                    below += value.values()
         if text > _TEXT or data > _DATA:
             raise _too_large(f"{max(text, data):,} characters of text, where {_TEXT:,} can be typed or pasted")
         if not below:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
 from typing import Any
 
 from ...models.keys import scrub
@@ -30,14 +29,19 @@ def without_keys(value: Any) -> Any:
     return value if scrub(texts) == texts else _clean(value)
 
 
-def _texts(value: Any) -> Iterator[str]:
-    """Yield the texts in a tree, without data URLs: their base64 may look like a key."""
-    if isinstance(value, str):
-        if not _DATA.match(value):
-            yield value
-    elif isinstance(value, dict | list | tuple):
-        for item in (*value, *value.values()) if isinstance(value, dict) else value:
-            yield from _texts(item)
+def _texts(value: Any) -> list[str]:
+    """Return the texts in a tree, without data URLs: their base64 may look like a key."""
+    found, left = [], [value]
+    for one in left:
+        if isinstance(one, str):
+            if not (one.startswith("data:") and _DATA.match(one)):
+                found.append(one)
+        elif isinstance(one, dict):
+            left += one
+            left += one.values()
+        elif isinstance(one, (list, tuple)):
+            left += one
+    return found
 
 
 def _clean(value: Any) -> Any:

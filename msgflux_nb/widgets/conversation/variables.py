@@ -19,8 +19,7 @@ def names_in(texts: Iterable[str]) -> list[str]:
 
 def filled(text: str, values: Mapping[str, str]) -> str:
     """Replace names by their values, once: a name inside a value stays, and so does a name without a value."""
-    given = {name: value for name, value in values.items() if value}
-    return _NAME.sub(lambda found: given.get(found[1], found[0]), text) if given else text
+    return _NAME.sub(lambda found: values.get(found[1]) or found[0], text) if values else text
 
 
 def as_template(text: str) -> str:

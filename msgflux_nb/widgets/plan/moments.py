@@ -196,7 +196,8 @@ def _head(kind: str, task: Any, limits: dict[str, Any], options: dict[str, Any])
 def _sample(event: Sample) -> Moment:
     shown = None if event.answer is None else _cut(_plain(event.answer), _RESULT)
     chain = [_cut(step, _THOUGHT) for step in event.reasoning]
-    return {"t": "sample", "n": event.number, "v": shown, "g": event.group, "c": chain, "e": event.problem}
+    moment = {"t": "sample", "n": event.number, "v": shown, "g": event.group}
+    return moment | ({"c": chain} if chain else {}) | ({"e": event.problem} if event.problem else {})
 
 
 def _step(event: StepTaken) -> Moment:

@@ -102,7 +102,7 @@ export class PlanState {
   }
 
   /** @param {Moment} moment */
-  takeSample({ n: number, v: value, g: group, c: chain, e: problem }) {
+  takeSample({ n: number, v: value, g: group, c: chain = [], e: problem = null }) {
     const sample = { number, value, group, chain, problem };
     const known = this.samples.findIndex((each) => each.number === number);
     if (known >= 0) this.samples[known] = sample;

@@ -25,6 +25,7 @@ _TYPES: dict[str, Any] = {"str": str, "int": int, "float": float, "bool": bool, 
 _NAMES = {"date": "datetime.date"}
 _USED = frozenset({*_TYPES, "list", "datetime", "msgspec", "Annotated", "Literal"} - {"date"})
 _LINE = 100
+_MOST_FIELDS = 500  # a longer form takes long to check, and nobody fills it in
 
 
 class FieldForm(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,7 +74,10 @@ class FormProblem(NamedTuple):
 
 
 def problems(form: StructForm) -> list[FormProblem]:
-    """List the problems of a form."""
+    """List the problems of a form; of one with too many fields, only this."""
+    if len(form.fields) > _MOST_FIELDS:
+        reason = f"A form has at most {_MOST_FIELDS} fields, got {len(form.fields):,}. Write this Struct in a cell."
+        return [FormProblem("fields", reason)]
     found = [FormProblem("name", reason) for reason in _name_problem(form.name, "the Struct")]
     if hasattr(builtins, _plain(form.name)):
         found.append(FormProblem("name", f"{form.name} is a built-in name of Python; choose another."))
