@@ -7,7 +7,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK = 1
 # Without bytecode files, each of hundreds of processes would compile the same modules.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: demo docs crawl wheel test rewritten coverage versions check format unit notebooks browser fuzz weights pictures clean help
+.PHONY: demo docs crawl wheel test thorough rewritten coverage versions check format unit notebooks browser fuzz weights pictures clean help
 
 help:            ## list the targets
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*##/ -/'
@@ -26,6 +26,9 @@ test: .test-ready ## run the unit tests, the notebooks, the browser tests, and a
 	@failed=; $(MAKE) --no-print-directory rewritten & $(MAKE) --no-print-directory fuzz READY= FUZZ_SECONDS=--same || failed=" fuzz"; wait; \
 	for part in unit notebooks browser; do $(MAKE) --no-print-directory $$part READY= WITHOUT="$(RUN_BY_BROWSER)" || failed="$$failed $$part"; done; \
 	if [ -n "$$failed" ]; then echo "FAILED:$$failed"; exit 1; fi
+
+thorough:        ## run `make test` with every case of its large matrices and five times as many random examples
+	@MSGFLUX_TESTS=thorough $(MAKE) --no-print-directory test
 
 # The browser tests run each cell of the quickstart, too.
 RUN_BY_BROWSER = --ignore=notebooks/00_quickstart.ipynb

@@ -10,13 +10,15 @@ from types import ModuleType
 import pytest
 from hypothesis import settings
 
+from tests.thorough import examples
+
 # On import jsonschema compiles grammars for "iri" formats, which takes four seconds in each worker. No schema has such
 # a format. With an empty module in place of the grammars, jsonschema leaves this check out.
 sys.modules.setdefault("rfc3987_syntax", ModuleType("rfc3987_syntax"))
 
 # Every run uses the same examples, so that only a change of the code changes a result; --hypothesis-profile=chance
 # draws others. There are no deadlines, since no test should fail on a busy machine.
-settings.register_profile("same", deadline=None, derandomize=True)
+settings.register_profile("same", deadline=None, derandomize=True, max_examples=examples(100))
 settings.register_profile("chance", deadline=None)
 settings.load_profile("same")
 

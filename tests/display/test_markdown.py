@@ -19,6 +19,7 @@ from msgflux_nb.display.markdown import (
     markdown_html,
     text_html,
 )
+from tests.thorough import examples
 
 OPENING = '<div class="msgflux-markdown mathjax_ignore tex2jax_ignore">'
 # A second copy of the list, so that nobody can allow something new in the module unnoticed.
@@ -284,7 +285,7 @@ def test_the_sanitiser_removes_markup_that_the_reader_let_through(text: str, mon
     assert Page(markdown_html(text)).faults() == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(markdown)
 @example("$$*$$")
 @example(r"\(\alpha\) and \[x < 1\]")
@@ -295,7 +296,7 @@ def test_any_text_becomes_allowed_tags_only(text: str) -> None:
     assert [tag for tag, attributes in classes if (tag, attributes) != FORMULA] == ["div"]
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.text(), st.sampled_from([*DANGEROUS, "https://a.b", ""]) | st.text())
 def test_any_link_becomes_allowed_tags_only(label: str, url: str) -> None:
     assert Page(link_html(label, url)).faults() == []
@@ -401,7 +402,7 @@ def test_a_block_is_finished_once_nothing_can_change_it(text: str, finished: int
     assert open_rest == rest
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(markdown, max_size=6))
 def test_finished_blocks_stay_whatever_follows(pieces: list[str]) -> None:
     finished: list[str] = []
@@ -412,7 +413,7 @@ def test_finished_blocks_stay_whatever_follows(pieces: list[str]) -> None:
     assert (finished, rest) == blocks("".join(pieces))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(markdown)
 @example("$$*$$")
 @example(r"\(\alpha\) and \[x < 1\]")

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import example, given, settings
 
 from msgflux_nb.display.markdown import AS_TEXT, LIMIT, blocks, markdown_html, open_html
+from tests.thorough import examples
 
 from .test_markdown import DANGEROUS, SLOW, TABLE, Page, markdown
 
@@ -180,7 +181,7 @@ def test_dangerous_text_is_allowed_tags_only_at_every_split_point(text: str) -> 
         assert Page(open_html(text[:at])).faults() == []
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(markdown)
 @example("$$*$$")
 @example("- ```\n  a\n  **b")

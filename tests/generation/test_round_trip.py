@@ -23,6 +23,7 @@ from msgflux_nb.errors import ValidationFailedError
 from msgflux_nb.generation.decode import decode_answer
 from msgflux_nb.generation.schema import Dialect, WireSchema, wire_schema
 from tests.each import each
+from tests.thorough import examples
 
 from .strict_mode import strict_problems, walk
 from .wires import Cat, Colour, Dog, Level, Node, Suit, to_wire, types, values_of
@@ -244,7 +245,7 @@ def check(value: Any, type_: Any, dialect: Dialect, wire: WireSchema) -> None:
 
 
 @pytest.mark.parametrize("name", TYPES)
-@settings(max_examples=12, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(12), deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_values_of_every_type_come_back_from_every_dialect(name: str, data: st.DataObject) -> None:
     value = data.draw(values_of(TYPES[name]))  # drawn once for all tests: drawing takes longer than the tests
@@ -266,7 +267,7 @@ def test_types_that_the_grammar_cannot_tell_apart() -> None:
 
 
 @DIALECTS
-@settings(max_examples=60, deadline=None, suppress_health_check=SLOW)
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=SLOW)
 @given(data=st.data())
 def test_values_of_any_combination_of_types_come_back(dialect: Dialect, data: st.DataObject) -> None:
     type_ = data.draw(types(dialect))

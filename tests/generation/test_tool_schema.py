@@ -19,6 +19,7 @@ from msgspec import Meta
 from msgflux_nb.errors import SchemaError, ToolCallError
 from msgflux_nb.generation.schema import Dialect
 from msgflux_nb.generation.tool_schema import Tool, tool_schemas, tools_by_name
+from tests.thorough import examples
 
 from .wires import to_wire, types, values_of
 
@@ -569,7 +570,7 @@ def test_a_tool_is_shown_by_its_signature() -> None:
     assert repr(Tool.of(get_weather)) == "Tool(get_weather(place, day, unit, hours))"
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(data=st.data())
 def test_any_value_of_any_type_reaches_the_function(data: st.DataObject) -> None:
     def keep(value: Any) -> Any:

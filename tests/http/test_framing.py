@@ -20,6 +20,7 @@ from msgflux_nb.http.async_line import AsyncLine
 from msgflux_nb.http.bounds import Bounds
 from msgflux_nb.http.route import request_head
 from tests.http.readers import READERS, Read
+from tests.thorough import examples
 
 both_readers = pytest.mark.parametrize("reader", READERS.values(), ids=READERS)
 Reader = Callable[[Iterable[bytes]], Read]
@@ -174,7 +175,7 @@ def chunked(body: bytes, sizes: list[int], extension: bytes = b"") -> bytes:
 
 @both_readers
 @given(st.binary(max_size=2000), chunk_sizes, pieces_sizes, extensions, trailers)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_any_chunking_of_any_bytes_in_any_pieces_comes_back_whole(
     reader: Reader, body: bytes, chunks: list[int], pieces: list[int], extension: bytes, trailer: bytes
 ) -> None:
@@ -190,7 +191,7 @@ HEADERS = st.lists(st.tuples(TOKEN.map(lambda name: f"x-{name}"), VALUE), max_si
 
 @both_readers
 @given(HEADERS, st.binary(max_size=500), st.sampled_from(["length", "chunked", "close"]), chunk_sizes, pieces_sizes)
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=examples(150), deadline=None)
 def test_h11_reads_the_same(
     reader: Reader, headers: list[tuple[str, str]], body: bytes, framing: str, chunks: list[int], pieces: list[int]
 ) -> None:
@@ -220,7 +221,7 @@ def read_by_h11(wire: bytes) -> tuple[int, list[tuple[bytes, bytes]], bytes]:
 
 
 @given(HEADERS)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 def test_h11_takes_the_heads_that_are_sent(headers: list[tuple[str, str]]) -> None:
     raw = [(b"Host", b"x"), *((name.encode(), value.encode()) for name, value in headers)]
     connection = h11.Connection(h11.SERVER)

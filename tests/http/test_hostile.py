@@ -21,6 +21,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.scripted import Peer, listening
+from tests.thorough import few
 
 LIMIT_SECONDS, LONGEST_SECONDS, MOST_MB = 0.6, 10.0, 300
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -209,7 +210,7 @@ def called() -> Iterator[Callable[[str], list[Call]]]:
         yield function
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", few(KINDS, 12))
 def test_no_server_keeps_a_call_or_fills_the_memory(called: Callable[[str], list[Call]], kind: str) -> None:
     for _ in range(3):  # a machine that is busy with other things may be late once or twice
         with listening(KINDS[kind]) as server:

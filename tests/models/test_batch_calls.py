@@ -22,6 +22,7 @@ from msgflux_nb.models.batch_call import BatchCall
 from tests.models.test_keys import CANARY, assert_clean, shown
 from tests.moments import quickly
 from tests.scripted import Peer, Reply, completion, error, listening, model_at, serving, stream, wire
+from tests.thorough import examples
 
 
 class City(msgspec.Struct):
@@ -267,7 +268,7 @@ def test_a_row_request_made_from_the_template_equals_the_usual_request(text: str
 
 
 @given(st.text(min_size=1))
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 def test_a_row_request_made_from_the_template_equals_the_usual_request_for_any_text(text: str) -> None:
     first, second = twins(f"a{text}", generation_schema=City)
     assert (first.request, first.key, first.question) == (second.request, second.key, second.question)

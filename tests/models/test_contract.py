@@ -14,6 +14,7 @@ from msgflux_nb.http.limits import Timeout
 from msgflux_nb.local.server import ensure_server
 from msgflux_nb.protocol.events import TextDelta, ToolCallDelta
 from tests.models.hosted import ANSWER, hosting
+from tests.thorough import few
 
 WEATHER = {
     "type": "function",
@@ -126,7 +127,7 @@ def ask(model: mf.ChatCompletion, driver: str, *args: Any, **keywords: Any) -> t
     return response.consume(), response, events
 
 
-drivers = pytest.mark.parametrize("driver", ["whole", "stream", "async", "async stream"])
+drivers = pytest.mark.parametrize("driver", few(["whole", "stream", "async", "async stream"], 2))
 
 
 @drivers

@@ -14,6 +14,7 @@ import pytest
 
 import msgflux_nb as mf
 from msgflux_nb.generation.plan import ChainOfThoughts
+from tests.thorough import few
 
 pytestmark = pytest.mark.local
 
@@ -51,7 +52,7 @@ DRIVERS = pytest.mark.parametrize("driver", ["whole", "stream", "async", "async 
 
 
 @DRIVERS
-@pytest.mark.parametrize("prefill", ["Let's think step by step", "Sure! 1. Red\n", "  The answer: "])
+@pytest.mark.parametrize("prefill", few(["Sure! 1. Red\n", "Let's think step by step", "  The answer: "], 1))
 def test_a_prefill_is_continued_and_stands_there_once(model: mf.ChatCompletion, driver: str, prefill: str) -> None:
     response = answer(model, "Name three colours.", prefilling=prefill, driver=driver)
     assert response.text == prefill + response.continuation

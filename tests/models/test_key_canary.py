@@ -207,7 +207,7 @@ INTERRUPTED = {
 @every_way
 @pytest.mark.parametrize("waiting_for", INTERRUPTED)
 def test_an_interrupt_shows_no_secret(waiting_for: str, driver: str, client: Callable[[], Any] | None) -> None:
-    options = {"extra_body": {"long": "0123456789" * 2_000_000}} if waiting_for == "sending" else {}
+    options = {"extra_body": {"long": "0123456789" * 600_000}} if waiting_for == "sending" else {}
     OVER.clear()
     with listening(INTERRUPTED[waiting_for]) as server:
         timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
@@ -223,7 +223,7 @@ def test_an_interrupt_shows_no_secret(waiting_for: str, driver: str, client: Cal
 @pytest.mark.parametrize("client", [None, httpx.AsyncClient])
 @pytest.mark.parametrize("waiting_for", INTERRUPTED)
 def test_a_cancelled_task_shows_no_secret(waiting_for: str, client: Callable[[], Any] | None) -> None:
-    options = {"extra_body": {"long": "0123456789" * 2_000_000}} if waiting_for == "sending" else {}
+    options = {"extra_body": {"long": "0123456789" * 600_000}} if waiting_for == "sending" else {}
 
     async def main(model: mf.ChatCompletion) -> BaseException:
         async def call() -> Any:

@@ -12,6 +12,7 @@ import pytest
 from msgflux_nb.errors import MsgfluxError
 from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.tool_calls import ToolCallAggregator
+from tests.thorough import few
 
 
 def chunk(delta: object, **choice: object) -> bytes:
@@ -71,7 +72,7 @@ def seconds_for(wire: bytes, size: int) -> float:
 
 
 @pytest.mark.parametrize("size", [1, 100_000], ids=["bytes", "blocks"])
-@pytest.mark.parametrize("name", WIRES)
+@pytest.mark.parametrize("name", few(WIRES, 10))
 def test_an_answer_four_times_as_long_takes_about_four_times_as_long(name: str, size: int) -> None:
     short, length = WIRES[name](20_000), WIRES[name](80_000)
     # The best of three runs, since the machine does other things too; a quadratic one would be 16 times as long. A long

@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msgflux_nb.protocol.partial_json import OpenString, PartialJSON
+from tests.thorough import examples
 
 # Lone surrogates too: a model may write them, and json.loads takes them.
 strings = st.text() | st.text(st.characters(exclude_categories=())) | st.text(alphabet='"\\/\n\ud83d\ude00😀é u')
@@ -82,7 +83,7 @@ def begins(value: Any, whole: Any) -> bool:
 # The value
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(text=texts, cuts=st.lists(st.integers(0, 10**6)), looked_at=st.booleans())
 def test_any_document_in_any_pieces_comes_out_as_json_reads_it(text: str, cuts: list[int], looked_at: bool) -> None:
     parser, look = PartialJSON(), None
@@ -94,7 +95,7 @@ def test_any_document_in_any_pieces_comes_out_as_json_reads_it(text: str, cuts: 
     assert state(parser) == (repr(json.loads(text)), True, None, len(text), None)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(texts)
 def test_each_value_on_the_way_begins_the_last_one(text: str) -> None:
     whole = json.loads(json.dumps(json.loads(text)))  # twice, because two halves of a pair may make two keys equal
@@ -106,7 +107,7 @@ def test_each_value_on_the_way_begins_the_last_one(text: str) -> None:
         assert begins(parser.value, whole) or not begun
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(text=marks | spoiled() | texts, looks=st.lists(st.booleans(), min_size=1))
 def test_what_is_seen_depends_on_the_text_alone_not_on_its_pieces_or_looks(text: str, looks: list[bool]) -> None:
     parser = PartialJSON()
@@ -120,7 +121,7 @@ def test_what_is_seen_depends_on_the_text_alone_not_on_its_pieces_or_looks(text:
     assert state(parser) == state(read(text))
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 @given(marks | spoiled())
 def test_a_text_is_accepted_exactly_where_json_accepts_it(text: str) -> None:
     parser = read(text)
@@ -270,7 +271,7 @@ class View:
         assert len(holder[key]) == self.look.length
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(text=texts | spoiled(), cuts=st.lists(st.integers(0, 10**6), max_size=60))
 def test_a_view_that_follows_the_open_string_always_shows_the_value(text: str, cuts: list[int]) -> None:
     parser = PartialJSON()
@@ -281,7 +282,7 @@ def test_a_view_that_follows_the_open_string_always_shows_the_value(text: str, c
         assert repr(view.picture) == repr(parser.value)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(string=strings, size=st.integers(1, 9), every=st.integers(1, 5))
 def test_the_tails_together_are_the_string(string: str, size: int, every: int) -> None:
     string = string * 50  # some longer than a chunk

@@ -14,6 +14,7 @@ from msgflux_nb.protocol.accumulate import Accumulator
 from msgflux_nb.protocol.misfit import problem_of
 from msgflux_nb.protocol.plain import plain_on
 from msgflux_nb.protocol.snapshot import Snapshot
+from tests.thorough import examples
 
 USAGE = {
     "prompt_tokens": 80,
@@ -174,7 +175,7 @@ NAMES = {
 
 
 @given(st.fixed_dictionaries({place: st.dictionaries(st.sampled_from(names), ODD) for place, names in NAMES.items()}))
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 def test_whatever_a_provider_says_the_short_way_reads_the_same_or_nothing(said: dict[str, Any]) -> None:
     usage = {**USAGE, **said["usage"]}
     body = answer(choice=said["choice"], message=said["message"], **{"usage": usage, **said["payload"]})

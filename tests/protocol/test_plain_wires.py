@@ -18,6 +18,7 @@ from msgflux_nb.protocol.snapshot import Snapshot
 from msgflux_nb.protocol.turns import ITEMS
 from msgflux_nb.protocol.wire import reader_of
 from msgflux_nb.protocol.wires.responses_items import final_text
+from tests.thorough import examples
 from tests.wire import missing_2, recorded_on
 
 TEXT = {"type": "output_text", "text": "Hello \u2028 é", "annotations": [], "logprobs": []}
@@ -209,7 +210,7 @@ SAID = st.fixed_dictionaries({place: st.dictionaries(st.sampled_from(names), ODD
 
 @pytest.mark.parametrize("wire", ["responses", "messages"])
 @given(said=SAID)
-@settings(max_examples=1000, deadline=None)
+@settings(max_examples=examples(1000), deadline=None)
 def test_whatever_a_provider_says_the_short_way_reads_the_same_or_nothing(wire: Wire, said: dict[str, Any]) -> None:
     whole = RESPONSE if wire == "responses" else ANSWER
     fields = {"usage": {**whole["usage"], **said["usage"]}, **said["payload"]}  # type: ignore[dict-item]

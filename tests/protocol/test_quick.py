@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from msgflux_nb.protocol.accumulate import Accumulator
+from tests.thorough import examples
 from tests.wire import made, recorded
 
 
@@ -151,7 +152,7 @@ def test_a_chunk_with_one_thing_changed_reads_the_same_both_ways(path: str) -> N
                 assert_same(wire_of([before, chunk, chunk, *plain]))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(st.lists(chunks(), max_size=8), st.booleans(), st.sampled_from([10**9, 40, 7]), st.sampled_from(["", "a", "aé"]))
 def test_any_chunks_read_the_same_both_ways(parts: list[Any], spaced: bool, size: int, prefill: str) -> None:
     wire = wire_of(parts, (", ", ": ") if spaced else (",", ":"))
@@ -244,7 +245,7 @@ STREAMS = [
 STREAMS += [wire for wire, _ in made().values() if b"data:" in wire and len(wire) < 10_000]
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.data())
 def test_streams_with_something_changed_read_the_same_both_ways(data: st.DataObject) -> None:
     lines = data.draw(st.sampled_from(STREAMS)).split(b"\n")

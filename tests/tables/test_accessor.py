@@ -18,6 +18,7 @@ from msgflux_nb.tables.accessor import register
 from msgflux_nb.tables.explain import Explanation
 from tests.scripted import completion, error
 from tests.tables.counting import KEY, Counting, Person, counting, named, restart_kernel
+from tests.thorough import few
 
 __all__ = ["counting"]
 
@@ -42,17 +43,20 @@ HAS = "hasattr(pd.DataFrame, 'mf') and hasattr(pd.Series, 'mf')"
 
 @pytest.mark.parametrize(
     ("code", "has"),
-    [
-        ("import pandas as pd, msgflux_nb", True),
-        ("import msgflux_nb, pandas as pd", False),
-        ("import msgflux_nb, pandas as pd, msgflux_nb.pandas", True),
-        ("import msgflux_nb.pandas, pandas as pd", True),
-        ("import msgflux_nb as mf, pandas as pd; mf.extract", True),
-        ("import msgflux_nb as mf, pandas as pd; mf.to_frame", True),
-        ("import msgflux_nb as mf, pandas as pd; mf.runs()", True),
-        ("import msgflux_nb as mf, pandas as pd; mf.Model", False),
-        (f"import msgflux_nb as mf, pandas as pd; {VIEW}; view.run(wait=True)", True),
-    ],
+    few(
+        [
+            ("import pandas as pd, msgflux_nb", True),
+            ("import msgflux_nb, pandas as pd", False),
+            ("import msgflux_nb, pandas as pd, msgflux_nb.pandas", True),
+            ("import msgflux_nb.pandas, pandas as pd", True),
+            ("import msgflux_nb as mf, pandas as pd; mf.extract", True),
+            ("import msgflux_nb as mf, pandas as pd; mf.to_frame", True),
+            ("import msgflux_nb as mf, pandas as pd; mf.runs()", True),
+            ("import msgflux_nb as mf, pandas as pd; mf.Model", False),
+            (f"import msgflux_nb as mf, pandas as pd; {VIEW}; view.run(wait=True)", True),
+        ],
+        4,
+    ),
 )
 def test_tables_have_it_from_the_first_use_on(code: str, has: bool) -> None:
     command = [sys.executable, "-W", "error", "-c", f"{code}; print({HAS})"]

@@ -29,6 +29,7 @@ from msgflux_nb.tables.rows import rows_of
 from tests.scripted import completion, model_at, serving
 from tests.tables.kinds import KINDS
 from tests.tables.scripted_model import Scripted
+from tests.thorough import examples
 
 pl = pytest.importorskip("polars")
 pa = pytest.importorskip("pyarrow")
@@ -418,7 +419,7 @@ def strategy() -> st.SearchStrategy[Everything]:
     )
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(st.lists(st.none() | strategy(), max_size=4))
 def test_polars_arrow_and_pandas_hold_the_same_whatever_the_values(values: list[Any]) -> None:
     expected = held("pandas", Everything, values)

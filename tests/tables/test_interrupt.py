@@ -17,6 +17,7 @@ from jupyter_client.manager import start_new_kernel
 from msgflux_nb.tables.interrupts import watch_interrupts
 from tests.moments import LONG, quickly
 from tests.scripted import Reply, Server, completion, serving
+from tests.thorough import few
 
 CITY = json.dumps({"name": "Ur"})
 QUICK = completion(CITY)
@@ -102,7 +103,7 @@ def test_an_interrupted_script_gets_its_frame_at_once(server: Server, way: str) 
 
 
 @pytest.mark.parametrize("way", SCRIPTS)
-@pytest.mark.parametrize("after", [(0.25,), (0.02, 0.05), (0.1, 0.25), (0.2, 0.25), (0.2, 0.4, 0.6)], ids=str)
+@pytest.mark.parametrize("after", few([(0.25,), (0.02, 0.05), (0.1, 0.25), (0.2, 0.25), (0.2, 0.4, 0.6)], 2), ids=str)
 def test_interrupts_that_follow_the_first_one_do_not_cost_the_frame(way: str, after: tuple[float, ...]) -> None:
     for _ in range(3):
         with serving(*[QUICK] * FINISHED, SLOW) as server:

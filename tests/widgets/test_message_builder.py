@@ -619,3 +619,18 @@ def test_the_twin_of_nothing_says_so() -> None:
 def test_a_widget_prints_as_one_line(desk: Desk) -> None:
     assert repr(desk.builder) == "MessageBuilder(3 turns)"
     assert repr(MessageBuilder()) == "MessageBuilder(0 turns)"
+
+
+def test_values_that_make_a_text_too_long_are_refused_before_it_is_made() -> None:
+    builder = mf.MessageBuilder()
+    builder.variables = {"a": "b" * 100_000}
+    builder.draft = "{{a}}" * 99
+    assert len(builder.messages[0]["content"]) == 9_900_000
+    with pytest.raises(
+        ValueError, match="a text has 20,001,000 characters, and at most 10,000,000 can be sent. Shorten a"
+    ):
+        builder.draft = "{{a}}" * 200
+    with pytest.raises(ValueError, match="can be sent"):
+        _ = builder.messages
+    builder.variables = {"a": "b"}
+    assert builder.messages == [{"role": "user", "content": "b" * 200}]

@@ -12,6 +12,7 @@ from msgflux_nb.protocol.events import TextDelta
 from msgflux_nb.widgets.base import open_block
 from msgflux_nb.widgets.base.feed import Feed
 from tests.display.test_open_marks import SAMPLE
+from tests.thorough import few
 
 PARAGRAPH = "The sea is **wide**, and *nobody* knows how `deep` it [is](https://a.b/c). "
 LONG = {
@@ -94,7 +95,7 @@ def test_a_short_block_is_drawn_for_each_batch() -> None:
         assert told.tail == ""
 
 
-@pytest.mark.parametrize("name", LONG)
+@pytest.mark.parametrize("name", few(LONG, 2))
 def test_a_long_block_is_not_drawn_whole_for_each_batch(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn: list[int] = []
 

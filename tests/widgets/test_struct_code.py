@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from msgflux_nb.generation.schema import Dialect, wire_schema
 from msgflux_nb.widgets.schema.struct_code import FieldForm, StructForm, built, code_of, problems
+from tests.thorough import examples
 
 
 def form(*fields: FieldForm, name: str = "Person") -> StructForm:
@@ -173,7 +174,7 @@ seen: set[str] = set()
 
 
 @given(st.builds(StructForm, name=NAMES, fields=st.lists(FIELDS, max_size=4)))
-@settings(max_examples=1_000, deadline=None)
+@settings(max_examples=examples(1_000), deadline=None)
 def test_code_that_runs_and_the_type_that_is_built_have_the_same_schemas(made: StructForm) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of patterns, for whoever wrote them

@@ -10,6 +10,7 @@ __all__ = ["as_template", "filled", "filled_message", "names_in", "texts_of"]
 
 # The page uses the same rule, in variables.js.
 _NAME = re.compile(r"\{\{[ \t]*([^\W\d]\w*)[ \t]*\}\}")
+_MOST = 10_000_000  # characters of a filled text: a long value may be named thousands of times
 
 
 def names_in(texts: Iterable[str]) -> list[str]:
@@ -18,8 +19,20 @@ def names_in(texts: Iterable[str]) -> list[str]:
 
 
 def filled(text: str, values: Mapping[str, str]) -> str:
-    """Replace names by their values, once: a name inside a value stays, and so does a name without a value."""
-    return _NAME.sub(lambda found: values.get(found[1]) or found[0], text) if values else text
+    """Replace names by their values, once: a name inside a value stays, and so does a name without a value.
+
+    Raises:
+        ValueError: the text would be too long.
+    """
+    if not values or "{{" not in text:
+        return text
+    size = len(text) + sum(len(values.get(name, "")) for name in _NAME.findall(text))
+    if size > _MOST:
+        raise ValueError(
+            f"with the values of its variables a text has {size:,} characters, and at most {_MOST:,} can be sent. "
+            "Shorten a value, or name it less often."
+        )
+    return _NAME.sub(lambda found: values.get(found[1]) or found[0], text)
 
 
 def as_template(text: str) -> str:
