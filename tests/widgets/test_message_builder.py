@@ -627,7 +627,7 @@ def test_values_that_make_a_text_too_long_are_refused_before_it_is_made() -> Non
     builder.draft = "{{a}}" * 99
     assert len(builder.messages[0]["content"]) == 9_900_000
     with pytest.raises(
-        ValueError, match="a text has 20,001,000 characters, and at most 10,000,000 can be sent. Shorten a"
+        ValueError, match=r"a text has 20,001,000 characters, and at most 10,000,000 can be sent\. Shorten a"
     ):
         builder.draft = "{{a}}" * 200
     with pytest.raises(ValueError, match="can be sent"):
