@@ -350,8 +350,9 @@ def test_a_run_that_cannot_begin_is_reported_before(view_of: Make) -> None:
     sent: list[Any] = []
     view.send = lambda content, buffers=None: sent.append(content)  # type: ignore[method-assign]
     view._receive(view, {"type": "go"}, [])
+    until(lambda: any(one.get("type") == "problem" for one in sent))  # it begins on a thread
     assert [one["name"] for one in sent if one.get("type") == "problem"] == ["ValueError"]
-    assert view.state == "idle"
+    until(lambda: view.state == "idle")
 
 
 def test_a_second_run_is_refused_while_one_is_under_way(view_of: Make) -> None:
@@ -521,8 +522,9 @@ def test_a_row_is_opened_with_its_text_and_what_was_found_in_it(view_of: Make) -
     view.run(wait=True)
     sent: list[Any] = []
     view.send = lambda content, buffers=None: sent.append(content)  # type: ignore[method-assign]
-    for position in (0, 1, 7, "x", None):
+    for number, position in enumerate((0, 1, 7, "x", None)):
         view._receive(view, {"type": "open", "position": position}, [])
+        until(lambda number=number: len(sent) > number)  # a row is read on a thread
     first, second, outside, *refused = sent
     assert first["text"] == rows[0]
     assert [rows[0][start:end] for start, end, _ in first["spans"]] == ["Ghent", "265,086"]
